@@ -1,0 +1,5 @@
+#!/bin/sh
+':' //; bin=$0; [ -L "$bin" ] && bin=$(readlink -f "$bin"); exec "${bin%/*}/node.sh" "$bin" "$@"
+import { launch } from './launch.js'
+
+launch('tsswarm')

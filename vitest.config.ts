@@ -1,0 +1,26 @@
+import { defineConfig } from 'vitest/config'
+
+/**
+ * Four kinds of tests, each runnable alone (`npm run test:unit`, ...):
+ * unit needs neither root nor a network; integration uses real components and skips, with the reason, where
+ * one is missing; e2e runs the built commands; long is what doesn't fit the time of `npm test`.
+ */
+const shared = { disableConsoleIntercept: true, globals: false }
+const real = {
+  ...shared,
+  fileParallelism: false,
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  pool: 'forks' as const,
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { ...shared, name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 } },
+      { test: { ...real, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
+      { test: { ...real, name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 240_000 } },
+      { test: { ...real, name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 1_800_000 } },
+    ],
+  },
+})
