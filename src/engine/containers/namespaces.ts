@@ -1,0 +1,37 @@
+/** Which namespaces a container does not share with the host. */
+import * as c from '../kernel/constants.ts'
+import type { NamespaceType } from '../runtime/spec.ts'
+import type { ContainerRecord } from './record.ts'
+import type { HostConfig } from './types.ts'
+
+/** A cgroup namespace of its own: Docker's default on v2, on v1 only if asked for. */
+export function hasOwnCgroup(hostConfig: HostConfig, version: 1 | 2): boolean {
+  return (
+    (hostConfig.CgroupnsMode || (version === 2 && !hostConfig.Privileged ? 'private' : 'host')) === 'private'
+  )
+}
+
+export function ownNamespaces(record: Pick<ContainerRecord, 'hostConfig'>, version: 1 | 2): NamespaceType[] {
+  const { hostConfig } = record
+  const list: NamespaceType[] = ['mount']
+  if (hostConfig.NetworkMode !== 'host') list.push('network')
+  if (hostConfig.UTSMode !== 'host') list.push('uts')
+  if (hostConfig.PidMode !== 'host') list.push('pid')
+  if (hostConfig.IpcMode !== 'host') list.push('ipc')
+  if (hasOwnCgroup(hostConfig, version)) list.push('cgroup')
+  return list
+}
+
+const flags: Partial<Record<NamespaceType, number>> = {
+  mount: c.CLONE_NEWNS,
+  network: c.CLONE_NEWNET,
+  uts: c.CLONE_NEWUTS,
+  pid: c.CLONE_NEWPID,
+  ipc: c.CLONE_NEWIPC,
+  cgroup: c.CLONE_NEWCGROUP,
+}
+
+/** CLONE_NEW* of the namespaces that a process entering the container must join. */
+export function namespaceFlagsOf(record: Pick<ContainerRecord, 'hostConfig'>, version: 1 | 2): number {
+  return ownNamespaces(record, version).reduce((bits, type) => bits | (flags[type] ?? 0), 0) >>> 0
+}

@@ -1,0 +1,101 @@
+/**
+ * The records on disk, one file each: `network/networks/ID.json` and `network/containers/ID.json` under the
+ * engine's data root. Networks are flushed to the disk, since they must outlive a power cut. A container's
+ * record need not: after a power cut there is no running container, and a killed daemon's writes are in the
+ * kernel already; so it costs one small write at a start.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { messageOf } from '../../shared/errors.ts'
+import { makePrivateFolder, writeFileAtomic } from '../../shared/files.ts'
+import type { Log } from './context.ts'
+import { type ContainerRecord, type NetworkRecord, recordVersion } from './records.ts'
+
+export class NetworkStorage {
+  readonly #networks: string
+  readonly #containers: string
+  readonly #log: Log
+
+  constructor(dataRoot: string, log: Log) {
+    this.#networks = join(dataRoot, 'network', 'networks')
+    this.#containers = join(dataRoot, 'network', 'containers')
+    this.#log = log
+  }
+
+  async open(): Promise<void> {
+    await makePrivateFolder(this.#networks)
+    await makePrivateFolder(this.#containers)
+  }
+
+  /** Resolves when a power cut can't lose it any more. */
+  async saveNetwork(record: NetworkRecord): Promise<void> {
+    await writeFileAtomic(join(this.#networks, `${record.id}.json`), JSON.stringify(record))
+  }
+
+  deleteNetwork(id: string): void {
+    rmSync(join(this.#networks, `${id}.json`), { force: true })
+  }
+
+  /** Replaces the record; a crash leaves the old one or the new one. */
+  saveContainer(record: ContainerRecord): void {
+    const path = join(this.#containers, `${record.id}.json`)
+    const temporary = `${path}.new`
+    writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 })
+    renameSync(temporary, path)
+  }
+
+  deleteContainer(id: string): void {
+    rmSync(join(this.#containers, `${id}.json`), { force: true })
+  }
+
+  /** What cannot be read is left on the disk, logged and passed over. */
+  loadNetworks(): NetworkRecord[] {
+    return this.#load(this.#networks) as NetworkRecord[]
+  }
+
+  loadContainers(): ContainerRecord[] {
+    return this.#load(this.#containers) as ContainerRecord[]
+  }
+
+  /** A text of the node's last swarm state, or undefined. */
+  loadState(): string | undefined {
+    try {
+      return readFileSync(join(this.#networks, '..', 'swarm.json'), 'utf8')
+    } catch (error) {
+      this.#log.debug({ reason: messageOf(error) }, 'there is no state of a swarm')
+      return undefined
+    }
+  }
+
+  /** Undefined takes it away. */
+  saveState(text: string | undefined): void {
+    const path = join(this.#networks, '..', 'swarm.json')
+    if (text === undefined) {
+      rmSync(path, { force: true })
+      return
+    }
+    mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 })
+    writeFileSync(`${path}.new`, text, { mode: 0o600 })
+    renameSync(`${path}.new`, path)
+  }
+
+  #load(folder: string): unknown[] {
+    const records: unknown[] = []
+    for (const name of readdirSync(folder).sort()) {
+      const path = join(folder, name)
+      if (!name.endsWith('.json')) {
+        // Left by a crash between a write and its rename.
+        rmSync(path, { force: true })
+        continue
+      }
+      try {
+        const record = JSON.parse(readFileSync(path, 'utf8')) as { version?: unknown }
+        if (record.version !== recordVersion) throw new Error(`it has version ${record.version}`)
+        records.push(record)
+      } catch (error) {
+        this.#log.error({ path, reason: messageOf(error) }, 'a network record cannot be read')
+      }
+    }
+    return records
+  }
+}
