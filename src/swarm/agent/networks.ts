@@ -1,0 +1,92 @@
+/**
+ * Keeps the host's data plane equal to the node's rows: one apply at a time, always of the newest state.
+ */
+import { causeChain, messageOf } from '../../shared/errors.ts'
+import type { Context } from '../context.ts'
+import type { Engine, NodeNetworkState } from './engine.ts'
+
+/** After a failed apply. */
+const retryMs = 1000
+
+export class NetworkApplier {
+  readonly #engine: Engine
+  readonly #context: Context
+  readonly #read: () => NodeNetworkState
+  #applied = new Set<string>()
+  #failure: string | undefined
+  #isDirty = false
+  #isBusy = false
+  #isStopped = false
+  #waiting: (() => void)[] = []
+  #cancelRetry: (() => void) | undefined
+
+  /** @param read the state as it should be now */
+  constructor(engine: Engine, context: Context, read: () => NodeNetworkState) {
+    this.#engine = engine
+    this.#context = context
+    this.#read = read
+  }
+
+  /** The state has changed. */
+  poke(): void {
+    this.#isDirty = true
+    if (!this.#isBusy && !this.#isStopped) void this.#run()
+  }
+
+  /**
+   * Resolves when these networks are usable on this host.
+   * @throws Error with the reason when they are not within the limit
+   */
+  async ready(networkIds: string[], signal: AbortSignal, limitMs = 30_000): Promise<void> {
+    const end = this.#context.clock.now() + limitMs
+    while (!networkIds.every((id) => this.#applied.has(id))) {
+      signal.throwIfAborted()
+      if (this.#context.clock.now() >= end) {
+        throw new Error(`its network is not there: ${this.#failure ?? 'the manager has not said what it is'}`)
+      }
+      await this.#changed(signal)
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#cancelRetry?.()
+    this.#wake()
+  }
+
+  async #run(): Promise<void> {
+    this.#isBusy = true
+    this.#cancelRetry?.()
+    while (this.#isDirty && !this.#isStopped) {
+      this.#isDirty = false
+      const state = this.#read()
+      try {
+        await this.#engine.applyNetwork(state)
+        this.#applied = new Set(state.networks.map(({ id }) => id))
+        this.#failure = undefined
+      } catch (error) {
+        this.#failure = messageOf(error)
+        this.#context.log.error({ causes: causeChain(error) }, 'the networks could not be applied')
+        this.#cancelRetry = this.#context.clock.after(retryMs, () => this.poke())
+      }
+      this.#wake()
+    }
+    this.#isBusy = false
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve()
+    this.#waiting = []
+  }
+
+  /** Resolves at the next apply, at an abort, or after a while: the limit is checked by the caller. */
+  async #changed(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#waiting.push(resolve)
+    const cancel = this.#context.clock.after(1000, resolve)
+    signal.addEventListener('abort', resolve as () => void, { once: true })
+    await promise
+    cancel()
+    signal.removeEventListener('abort', resolve as () => void)
+  }
+}

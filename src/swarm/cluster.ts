@@ -1,0 +1,90 @@
+/**
+ * A new swarm's first rows.
+ */
+import type { KeyPair } from '../shared/certificates.ts'
+import { parseBlock } from './allocator/ip.ts'
+import { takeSubnet, takeVni } from './allocator/networks.ts'
+import { newTokenSecret } from './ca/token.ts'
+import { fail } from './errors.ts'
+import type { Draft } from './store/draft.ts'
+import { clusterKey, type SwarmSpec } from './store/objects/cluster.ts'
+import { claims } from './store/objects/kinds.ts'
+
+export interface ClusterOptions {
+  clusterId: string
+  root: KeyPair
+  spec: Partial<SwarmSpec>
+  defaultAddrPool?: string[]
+  subnetSize?: number
+  dataPathPort?: number
+}
+
+export const defaultAddrPool = ['10.0.0.0/8']
+const defaultSubnetSize = 24
+/** 4094 addresses: with Swarm's /24 a swarm has no more than some 250 tasks behind published ports. */
+const ingressPrefix = 20
+/** VXLAN's own port number. */
+const defaultDataPathPort = 4789
+
+/** @throws E_SUBNET_INVALID, E_POOL_FULL */
+export function draftCluster(draft: Draft, options: ClusterOptions): void {
+  const pools = options.defaultAddrPool?.length ? options.defaultAddrPool : defaultAddrPool
+  for (const pool of pools) {
+    if (!parseBlock(pool))
+      throw fail('E_SUBNET_INVALID', { subnet: pool, why: 'a pool is a block such as 10.0.0.0/8' })
+  }
+  draft.put('cluster', {
+    ID: clusterKey,
+    ClusterID: options.clusterId,
+    Spec: fillSpec(options.spec),
+    RootCert: options.root.cert,
+    DataPathPort: options.dataPathPort || defaultDataPathPort,
+    DefaultAddrPool: pools,
+    SubnetSize: options.subnetSize || defaultSubnetSize,
+  })
+  draft.put('secrets', {
+    ID: clusterKey,
+    RootKey: options.root.key,
+    WorkerToken: newTokenSecret(),
+    ManagerToken: newTokenSecret(),
+  })
+}
+
+/** The network that carries published ports. @throws E_POOL_FULL */
+export function draftIngress(draft: Draft, id: string): void {
+  const cluster = draft.get('cluster', clusterKey)!
+  const smallest = Math.min(...cluster.DefaultAddrPool.map((pool) => parseBlock(pool)!.prefix))
+  const prefix = smallest <= ingressPrefix ? Math.min(ingressPrefix, cluster.SubnetSize) : cluster.SubnetSize
+  draft.claim(claims.networkName('ingress'), id)
+  draft.put('network', {
+    ID: id,
+    Name: 'ingress',
+    Driver: 'overlay',
+    Labels: {},
+    Options: {},
+    Internal: false,
+    Attachable: false,
+    Ingress: true,
+    EnableIPv6: false,
+    IPAM: takeSubnet(draft, cluster, prefix, id),
+    Vni: takeVni(draft, id),
+  })
+}
+
+/** Swarm's defaults where nothing was said, but for the beat: see dispatcher/timing.ts. */
+export function fillSpec(spec: Partial<SwarmSpec>): SwarmSpec {
+  return {
+    ...spec,
+    Name: 'default',
+    Labels: spec.Labels ?? {},
+    Orchestration: { TaskHistoryRetentionLimit: 5, ...spec.Orchestration },
+    Dispatcher: { HeartbeatPeriod: 1_000_000_000, ...withoutZero(spec.Dispatcher) },
+    CAConfig: { NodeCertExpiry: 7_776_000_000_000_000, ...withoutZero(spec.CAConfig) },
+    EncryptionConfig: { AutoLockManagers: false },
+  }
+}
+
+/** Clients written in Go send 0 for "not said". */
+function withoutZero<T extends object>(values: T | undefined): Partial<T> {
+  return Object.fromEntries(Object.entries(values ?? {}).filter(([, value]) => value !== 0)) as Partial<T>
+}
