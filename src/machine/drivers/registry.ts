@@ -1,0 +1,34 @@
+/**
+ * All drivers, on one page. Options are here at once, since help shows them; a driver's code, and whatever
+ * library it needs, loads when it is chosen.
+ */
+import { fail } from '../errors.ts'
+import type { Driver, OptionTable } from './driver.ts'
+import { genericOptions } from './generic/options.ts'
+import { localOptions } from './local/options.ts'
+
+export interface DriverEntry {
+  summary: string
+  options: OptionTable
+  load: () => Promise<Driver>
+}
+
+export const drivers: Record<string, DriverEntry> = {
+  generic: {
+    summary: 'A host that is there already and reachable by SSH',
+    options: genericOptions,
+    load: async () => (await import('./generic/driver.ts')).genericDriver,
+  },
+  local: {
+    summary: 'A light host on this Linux machine, made of namespaces; a place to try things',
+    options: localOptions,
+    load: async () => (await import('./local/driver.ts')).localDriver,
+  },
+}
+
+/** @throws E_DRIVER_UNKNOWN */
+export function driverEntry(name: string): DriverEntry {
+  const entry = Object.hasOwn(drivers, name) ? drivers[name] : undefined
+  if (!entry) throw fail('E_DRIVER_UNKNOWN', { driver: name, known: Object.keys(drivers) })
+  return entry
+}

@@ -1,0 +1,86 @@
+/**
+ * All machines with what can be found out about them in time, in parallel.
+ */
+import { within } from '../shared/deadline.ts'
+import { messageOf } from '../shared/errors.ts'
+import { type App, engineUrl, MachineContext } from './context.ts'
+import type { MachineState } from './drivers/driver.ts'
+import { EngineClient } from './engine-api.ts'
+import { requireCredentials } from './pki/authority.ts'
+import type { MachineRecord } from './record.ts'
+import type { Listed } from './store/store.ts'
+
+/** One line of `ls`. */
+export interface MachineRow {
+  name: string
+  /** DOCKER_HOST points at it. */
+  active: boolean
+  driver: string
+  state: MachineState | ''
+  url: string
+  /** The role it was given, or none. */
+  swarm: 'manager' | 'worker' | ''
+  /** The engine's version, or "" when it is not known. */
+  engine: string
+  error: string
+}
+
+export interface ListOptions {
+  /** For each machine. */
+  timeoutMs: number
+  /** DOCKER_HOST. */
+  dockerHost?: string
+}
+
+export async function listMachines(app: App, options: ListOptions): Promise<MachineRow[]> {
+  return Promise.all((await app.store.list()).map((item) => rowOf(app, item, options)))
+}
+
+async function rowOf(app: App, item: Listed, options: ListOptions): Promise<MachineRow> {
+  const row: MachineRow = {
+    name: item.name,
+    active: false,
+    driver: 'not found',
+    state: 'Error',
+    url: '',
+    swarm: '',
+    engine: '',
+    error: '',
+  }
+  if ('error' in item) return { ...row, error: item.error.message }
+  const { record } = item
+  row.driver = record.driver
+  row.swarm = record.swarm?.role ?? ''
+  try {
+    return await within(`${item.name}`, options.timeoutMs, look(app, record, row, options))
+  } catch (error) {
+    const timedOut = (error as { code?: string }).code === 'E_TIMEOUT'
+    return { ...row, state: timedOut ? 'Timeout' : 'Error', error: timedOut ? '' : messageOf(error) }
+  }
+}
+
+async function look(
+  app: App,
+  record: MachineRecord,
+  row: MachineRow,
+  { dockerHost, timeoutMs }: ListOptions,
+): Promise<MachineRow> {
+  if (record.phase !== 'ready') {
+    const error = record.phase === 'creating' ? 'its creation is not complete' : 'its removal is not complete'
+    return { ...row, state: record.phase === 'creating' ? 'Starting' : 'Stopping', error }
+  }
+  const context = await MachineContext.open(app, record)
+  const state = await context.driver.observe(context)
+  if (state !== 'Running') return { ...row, state }
+  const url = engineUrl(record)
+  const known = { ...row, state, url, active: url === dockerHost }
+  const engine = await EngineClient.open(record.engine!, await requireCredentials(app.store))
+  try {
+    const { Version } = await engine.call<{ Version: string }>('GET', '/version', { timeoutMs })
+    return { ...known, engine: Version }
+  } catch (error) {
+    return { ...known, error: messageOf(error) }
+  } finally {
+    await engine.close()
+  }
+}
