@@ -50,18 +50,18 @@ async function timeAttach(networks: Networks, change: object): Promise<string[]>
 
 async function timeRules(networks: Networks, host: TestHost): Promise<string[][]> {
   const rows: string[][] = []
-  const nft = openNft()
+  const nft = openNft().open(host.namespace)
   const table = 'tshost_0000aaaa'
   const element = (i: number) => `ip ${table} ports { tcp . ${20000 + i} : 172.17.9.9 . 80 }`
   const port = (i: number) => `ip ${table} ports { tcp . ${20000 + i} }`
   for (const many of [0, 1000]) {
     const fill = Array.from({ length: many }, (_, i) => `add element ${element(5000 + i)}`).join('\n')
-    if (fill) nft.run(fill, host.namespace)
+    if (fill) nft.run(fill)
     const add: number[] = []
     const remove: number[] = []
     for (let i = 0; i < rounds; i++) {
-      add.push(time(() => nft.run(`add element ${element(i)}`, host.namespace)))
-      remove.push(time(() => nft.run(`delete element ${port(i)}`, host.namespace)))
+      add.push(time(() => nft.run(`add element ${element(i)}`)))
+      remove.push(time(() => nft.run(`delete element ${port(i)}`)))
     }
     rows.push([`add an element, ${many} there`, median(add).toFixed(3)])
     rows.push([`remove an element, ${many} there`, median(remove).toFixed(3)])

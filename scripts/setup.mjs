@@ -37,8 +37,22 @@ export const debianPackages = {
   vm: { 'qemu-system-aarch64': 'qemu-system-arm' },
 }
 
-const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin']
-const libraries = ['/lib/x86_64-linux-gnu', '/usr/lib/x86_64-linux-gnu', '/lib/aarch64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib', '/usr/lib64']
+const folders = [
+  ...(process.env.PATH ?? '').split(delimiter),
+  '/usr/local/sbin',
+  '/usr/sbin',
+  '/sbin',
+  '/usr/bin',
+  '/bin',
+]
+const libraries = [
+  '/lib/x86_64-linux-gnu',
+  '/usr/lib/x86_64-linux-gnu',
+  '/lib/aarch64-linux-gnu',
+  '/usr/lib/aarch64-linux-gnu',
+  '/usr/lib',
+  '/usr/lib64',
+]
 
 function isThere(name) {
   return (name.includes('.so') ? libraries : folders).some((folder) => existsSync(join(folder, name)))
@@ -46,14 +60,18 @@ function isThere(name) {
 
 /** Installs what is missing of the npm packages. Quick when nothing is. */
 export function ensureNpmPackages() {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   const stamp = join(root, 'node_modules/.cache/tsmachine-lock')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
   say('installing the npm packages of package-lock.json')
   // Not `npm ci`: it refuses a lock file in which packages for other systems have no entry.
   run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'])
   mkdirSync(dirname(stamp), { recursive: true })
-  const after = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const after = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   writeFileSync(stamp, after)
 }
 
@@ -63,7 +81,13 @@ export function ensureNpmPackages() {
  */
 export function ensureDebianPackages(sets) {
   const wanted = Object.assign({}, ...sets.map((set) => debianPackages[set]))
-  const missing = [...new Set(Object.entries(wanted).filter(([name]) => !isThere(name)).map(([, name]) => name))]
+  const missing = [
+    ...new Set(
+      Object.entries(wanted)
+        .filter(([name]) => !isThere(name))
+        .map(([, name]) => name),
+    ),
+  ]
   if (missing.length === 0) return
   const command = `apt-get install -y --no-install-recommends ${missing.join(' ')}`
   if (process.getuid?.() !== 0 || !isThere('apt-get')) {

@@ -42,9 +42,18 @@ const project = (name: string): Step => ({
     const folder = mkdtempSync(join(tmpdir(), 'tsmachine-test-'))
     const report = join(folder, 'report.json')
     try {
-      const args = ['run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+      const args = [
+        'run',
+        '--project',
+        name,
+        '--reporter=default',
+        '--reporter=json',
+        `--outputFile.json=${report}`,
+      ]
       const code = await command(bin('vitest'), args)
-      const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(report, 'utf8'))
+      const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
+        readFileSync(report, 'utf8'),
+      )
       // A file that does not even load fails without a failed test.
       const failed = numFailedTests || (code === 0 ? 0 : 1)
       return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests }
@@ -59,7 +68,10 @@ const script = (name: string, path: string, args: string[]): Step => ({
   name,
   run: () =>
     new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [join(root, path), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+      const child = spawn(process.execPath, [join(root, path), ...args], {
+        cwd: root,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
       let output = ''
       child.stdout.on('data', (chunk: Buffer) => {
         output += chunk
@@ -67,7 +79,9 @@ const script = (name: string, path: string, args: string[]): Step => ({
       })
       child.once('error', reject)
       child.once('exit', () => {
-        const [, passed, failed, skipped] = /(\d+) passed, (\d+) failed, (\d+) skipped\s*$/.exec(output) ?? [0, 0, 1, 0]
+        const [, passed, failed, skipped] = /(\d+) passed, (\d+) failed, (\d+) skipped\s*$/.exec(output) ?? [
+          0, 0, 1, 0,
+        ]
         resolve({ passed: Number(passed), failed: Number(failed), skipped: Number(skipped) })
       })
     }),
@@ -103,7 +117,9 @@ for (const step of steps) {
   const started = performance.now()
   const count = await step.run()
   for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += count[key]
-  console.log(`== ${step.name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${Math.round((performance.now() - started) / 1000)} s`)
+  console.log(
+    `== ${step.name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${Math.round((performance.now() - started) / 1000)} s`,
+  )
 }
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
 process.exitCode = total.failed > 0 ? 1 : 0

@@ -94,7 +94,12 @@ export class TestHost {
   }
 
   ruleset(): string {
-    return openNft().run('list ruleset', this.namespace)
+    const session = openNft().open(this.namespace)
+    try {
+      return session.run('list ruleset')
+    } finally {
+      session.close()
+    }
   }
 
   close(): void {

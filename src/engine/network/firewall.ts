@@ -5,7 +5,7 @@
  */
 import { messageOf } from '../../shared/errors.ts'
 import { closeNamespace, createNamespace } from '../kernel/netns.ts'
-import { type Nft, NftError, NftGeneration } from '../kernel/nft.ts'
+import { type Nft, NftError, NftGeneration, type NftSession } from '../kernel/nft.ts'
 import type { Log } from './context.ts'
 import {
   applyChanges,
@@ -29,6 +29,7 @@ export interface FirewallOptions {
 export class Firewall {
   readonly #options: FirewallOptions
   readonly #generation: NftGeneration
+  readonly #session: NftSession
   /** The generation that holds the table as it should be, as far as we know. */
   #verified: number | undefined
   #canonical: string | undefined
@@ -37,6 +38,7 @@ export class Firewall {
 
   constructor(options: FirewallOptions) {
     this.#options = options
+    this.#session = options.nft.open(options.namespace)
     this.#generation = new NftGeneration(options.namespace)
   }
 
@@ -86,7 +88,7 @@ export class Firewall {
     const generation = this.#generation.read()
     if (generation === this.#verified) return false
     const { ruleset, log } = this.#options
-    if (this.#list(this.#options.namespace) !== this.#wantedText()) {
+    if (this.#list(this.#session) !== this.#wantedText()) {
       this.replace()
       this.repairs++
       log.warn({ table: ruleset.table }, 'repaired the firewall table: somebody else had changed it')
@@ -98,17 +100,17 @@ export class Firewall {
 
   /** Takes the table away. @throws NftError */
   remove(): void {
-    const { nft, ruleset, namespace } = this.#options
-    nft.run(renderRemoval(ruleset.table), namespace)
+    this.#session.run(renderRemoval(this.#options.ruleset.table))
   }
 
   close(): void {
+    this.#session.close()
     this.#generation.close()
   }
 
   /** Each transaction of ours adds one to the generation; any other number at the next check is not ours. */
   #run(commands: string): void {
-    this.#options.nft.run(commands, this.#options.namespace)
+    this.#session.run(commands)
     this.#canonical = undefined
     if (this.#verified !== undefined) this.#verified = (this.#verified + 1) >>> 0
   }
@@ -118,20 +120,21 @@ export class Firewall {
     if (this.#canonical === undefined) {
       const { nft, ruleset } = this.#options
       const scratch = createNamespace()
+      const session = nft.open(scratch)
       try {
-        nft.run(renderTable(ruleset), scratch)
-        this.#canonical = this.#list(scratch)
+        session.run(renderTable(ruleset))
+        this.#canonical = this.#list(session)
       } finally {
+        session.close()
         closeNamespace(scratch)
       }
     }
     return this.#canonical
   }
 
-  #list(namespace: number | undefined): string {
-    const { nft, ruleset } = this.#options
+  #list(session: NftSession): string {
     try {
-      return nft.run(`list table ip ${ruleset.table}`, namespace)
+      return session.run(`list table ip ${this.#options.ruleset.table}`)
     } catch (error) {
       // There is no such table, most likely; what it really is shows when it is replaced.
       if (error instanceof NftError) return ''

@@ -241,17 +241,18 @@ describe.skipIf(reason)(titled("the kernel's network doors", reason), () => {
 
   it.each(['library', 'command'] as const)('applies rulesets as one transaction by the %s', (kind) => {
     const { namespace } = host()
-    const nft = openNft(kind)
+    const nft = openNft(kind).open(namespace)
+    opened.push(() => nft.close())
     const generation = new NftGeneration(namespace)
     opened.push(() => generation.close())
     const before = generation.read()
-    nft.run('add table ip x\nadd chain ip x c\nadd rule ip x c accept', namespace)
+    nft.run('add table ip x\nadd chain ip x c\nadd rule ip x c accept')
     expect(generation.read()).toBe(before + 1)
-    expect(nft.run('list table ip x', namespace)).toBe('table ip x {\n\tchain c {\n\t\taccept\n\t}\n}\n')
-    expect(() => nft.run('add table ip y\nadd rule ip x nowhere accept', namespace)).toThrow(
+    expect(nft.run('list table ip x')).toBe('table ip x {\n\tchain c {\n\t\taccept\n\t}\n}\n')
+    expect(() => nft.run('add table ip y\nadd rule ip x nowhere accept')).toThrow(
       /^nft: Could not process rule: No such file or directory$/,
     )
-    expect(nft.run('list tables', namespace)).toBe('table ip x\n')
+    expect(nft.run('list tables')).toBe('table ip x\n')
     expect(generation.read()).toBe(before + 1)
   })
 })
