@@ -49,6 +49,7 @@ export class TestStorage {
       DOCKER_CONFIG: join(this.folder, 'docker'),
       SSH_AUTH_SOCK: '',
       HOME: this.folder,
+      SHELL: '/bin/sh',
       // Compiled code is shared with all other runs.
       XDG_CACHE_HOME: process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'),
     }

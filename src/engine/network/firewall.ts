@@ -38,8 +38,13 @@ export class Firewall {
 
   constructor(options: FirewallOptions) {
     this.#options = options
-    this.#session = options.nft.open(options.namespace)
     this.#generation = new NftGeneration(options.namespace)
+    try {
+      this.#session = options.nft.open(options.namespace)
+    } catch (error) {
+      this.#generation.close()
+      throw error
+    }
   }
 
   get ruleset(): Ruleset {
