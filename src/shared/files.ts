@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { errnoOf } from './errors.ts'
 
@@ -27,6 +27,22 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
 }
 
 let temporaryCount = 0
+
+const temporaryName = /^\..+\.\d+\.\d+$/
+
+/**
+ * Removes what writers of `writeFileAtomic` that were killed left in a folder; a folder that is not there is fine.
+ * Only for the folder's owner, and before it writes: it can't tell a dead writer's file from a living one's.
+ */
+export async function sweepTemporaries(folder: string): Promise<void> {
+  try {
+    for (const name of await readdir(folder)) {
+      if (temporaryName.test(name)) await rm(join(folder, name), { force: true })
+    }
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+}
 
 /** Flushes a folder's entries to the disk, so that a rename or a new name in it outlives a power cut. */
 export async function syncFolder(path: string): Promise<void> {

@@ -3,7 +3,7 @@
  */
 import { rm } from 'node:fs/promises'
 import { messageOf } from '../shared/errors.ts'
-import { makePrivateFolder, readIfThere, writeFileAtomic } from '../shared/files.ts'
+import { makePrivateFolder, readIfThere, sweepTemporaries, writeFileAtomic } from '../shared/files.ts'
 import { fail } from './errors.ts'
 import type { SwarmPaths } from './paths.ts'
 import type { NodeRole } from './store/objects/node.ts'
@@ -28,6 +28,7 @@ export interface Membership {
 export async function readMembership(
   paths: SwarmPaths,
 ): Promise<{ membership: Membership; certificates: Certificates } | undefined> {
+  await sweepTemporaries(paths.folder)
   const text = await readIfThere(paths.node)
   if (text === undefined) return undefined
   try {

@@ -6,7 +6,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { messageOf } from '../../shared/errors.ts'
-import { readIfThere, writeFileAtomic } from '../../shared/files.ts'
+import { readIfThere, sweepTemporaries, writeFileAtomic } from '../../shared/files.ts'
 import { storeFailure } from './content.ts'
 import { type Digest, isDigest } from './digest.ts'
 import { fail } from './errors.ts'
@@ -63,6 +63,7 @@ export class ImageIndex {
   /** @throws E_STORE_BROKEN */
   static async open(path: string): Promise<ImageIndex> {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await sweepTemporaries(dirname(path))
     const text = await readIfThere(path)
     return new ImageIndex(path, text === undefined ? emptyState() : parseState(path, text))
   }

@@ -6,7 +6,7 @@ import { X509Certificate } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { issueCertificate, type KeyPair, makeCa } from '../../shared/certificates.ts'
-import { makePrivateFolder, readIfThere, writeFileAtomic } from '../../shared/files.ts'
+import { makePrivateFolder, readIfThere, sweepTemporaries, writeFileAtomic } from '../../shared/files.ts'
 import { fail } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 
@@ -32,6 +32,7 @@ export async function ensureAuthority(store: Store): Promise<ClientCredentials> 
     const now = await readCredentials(store)
     if (now && isFit(now)) return now
     await makePrivateFolder(certs.folder)
+    await sweepTemporaries(certs.folder)
     const ca = await ensureCa(store)
     const user = `${userInfo().username}@${hostname()}`
     const client = await issueCertificate(ca, {

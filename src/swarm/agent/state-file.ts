@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { causeChain, messageOf } from '../../shared/errors.ts'
-import { readIfThere, writeFileAtomic } from '../../shared/files.ts'
+import { readIfThere, sweepTemporaries, writeFileAtomic } from '../../shared/files.ts'
 import type { Context } from '../context.ts'
 import { fail } from '../errors.ts'
 import type { ReportedStatus } from '../wire/messages.ts'
@@ -21,6 +21,7 @@ export interface AgentState {
 /** @throws E_STATE_UNREADABLE */
 export async function readAgentState(folder: string): Promise<AgentState | undefined> {
   const path = join(folder, agentFile)
+  await sweepTemporaries(folder)
   const text = await readIfThere(path)
   if (text === undefined) return undefined
   try {
