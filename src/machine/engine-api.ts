@@ -1,6 +1,7 @@
 /**
  * Talking to a machine's engine: the Docker Engine API over mutual TLS, as any client does.
  */
+import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { errnoOf, isFailure, messageOf } from '../shared/errors.ts'
 import { fail } from './errors.ts'
@@ -12,6 +13,7 @@ export interface EngineAddress {
 }
 
 export interface CallOptions {
+  /** Sent as JSON; a stream as it is, such as an image's archive. */
   body?: unknown
   /** 10 s when left out. */
   timeoutMs?: number
@@ -50,9 +52,7 @@ export class EngineClient {
         method,
         dispatcher: this.#agent,
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
-        ...(body === undefined
-          ? {}
-          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+        ...encodeBody(body),
       })
       const text = await response.body.text()
       if (response.statusCode >= 400) throw this.#refusal(`${method} ${path}`, response.statusCode, text)
@@ -83,6 +83,12 @@ export class EngineClient {
       silences[code] ?? ((error as Error).name === 'TimeoutError' ? 'no answer in time' : messageOf(error))
     return fail('E_ENGINE_SILENT', { url, why }, error)
   }
+}
+
+function encodeBody(body: unknown): { body?: string | Readable; headers?: Record<string, string> } {
+  if (body === undefined) return {}
+  if (body instanceof Readable) return { body, headers: { 'content-type': 'application/x-tar' } }
+  return { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
 }
 
 const certificateCodes = new Set([
