@@ -1,7 +1,7 @@
 /** POST /containers/{id}/attach: a client's connection becomes the container's streams. */
 import type { Container } from '../containers/container.ts'
 import type { InputWriter } from '../containers/input.ts'
-import { beginning, endOf, readChunks } from '../runtime/logs/reader.ts'
+import { beginning, openLog } from '../runtime/logs/reader.ts'
 import type { ApiContext } from './context.ts'
 import { DetachScanner, parseDetachKeys } from './detach-keys.ts'
 import { frame, streamType } from './frames.ts'
@@ -18,7 +18,8 @@ export async function attach(context: ApiContext, hijack: Hijack): Promise<void>
   const growth = container.watchOutput()
   const gone = new AbortController()
   try {
-    const from = flag(query, 'logs') ? beginning : await endOf(container.logs)
+    await using log = await openLog(container.logs)
+    const from = flag(query, 'logs') ? beginning : await log.end()
     takeOver(hijack, streamType(config.Tty, version))
     socket.once('close', () => gone.abort())
     if (flag(query, 'stdin') && config.OpenStdin) {
@@ -41,11 +42,11 @@ export async function attach(context: ApiContext, hijack: Hijack): Promise<void>
     }
     context.containers.events.container('attach', container.id, {})
     if (!flag(query, 'stream')) {
-      for await (const chunk of readChunks(container.logs, { from })) {
+      for await (const chunk of log.read({ from })) {
         await send(hijack, config.Tty, chunk)
       }
     } else {
-      for await (const chunk of readChunks(container.logs, { from, growth, signal: gone.signal })) {
+      for await (const chunk of log.read({ from, growth, signal: gone.signal })) {
         if (!(await send(hijack, config.Tty, chunk))) break
       }
     }

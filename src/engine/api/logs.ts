@@ -2,7 +2,7 @@
 
 import { failures } from '../../shared/errors.ts'
 import type { Container } from '../containers/container.ts'
-import { type Chunk, endOf, type Growth, type Line, readChunks, readLines } from '../runtime/logs/reader.ts'
+import { type Chunk, type Growth, type Line, openLog, readChunks, readLines } from '../runtime/logs/reader.ts'
 import { frame } from './frames.ts'
 import { flag, type Query, text, timeNs } from './query.ts'
 
@@ -89,10 +89,11 @@ async function* withNow(
   growth: Growth | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<Chunk | Now> {
-  const end = await endOf(container.logs)
-  yield* readChunks(container.logs, { to: end, signal })
+  await using log = await openLog(container.logs)
+  const end = await log.end()
+  yield* log.read({ to: end, signal })
   yield now
-  if (growth) yield* readChunks(container.logs, { from: end, growth, signal })
+  if (growth) yield* log.read({ from: end, growth, signal })
 }
 
 async function* selectLines(

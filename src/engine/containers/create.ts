@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { newHexId } from '../../shared/ids.ts'
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../runtime/defaults.ts'
+import { createSpool } from '../runtime/logs/spool.ts'
 import type { Container } from './container.ts'
 import type { ContainerContext, ImageConfig, NetworkRequest } from './context.ts'
 import { fail } from './errors.ts'
@@ -71,6 +72,7 @@ export async function createContainer(
     const folder = table.files.folderOf(id)
     try {
       for (const part of ['', 'upper', 'work']) mkdirSync(`${folder}/${part}`, { mode: part ? 0o755 : 0o710 })
+      createSpool(folder)
       record.mounts = await makeMounts(
         context,
         mountRequests(hostConfig, Object.keys(config.Volumes ?? {})),

@@ -5,7 +5,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { errnoOf } from '../../../shared/errors.ts'
 import { indexRecordSize } from '../../kernel/poll-protocol.ts'
-import { decodeIndex, type IndexRecord, type SpoolPaths, type StreamName } from './spool.ts'
+import { decodeIndex, type IndexRecord, type SpoolPaths, type StreamName, streamNames } from './spool.ts'
 
 export interface Chunk {
   stream: StreamName
@@ -20,9 +20,9 @@ export interface Growth {
 }
 
 export interface ReadOptions {
-  /** Read from here instead of the beginning: what `position` of an earlier moment said. */
+  /** Read from here instead of the beginning: what `end` of an earlier moment said. */
   from?: Position
-  /** Stop there: what `endOf` said. */
+  /** Stop there: what `end` said. */
   to?: Position
   /** Wait for more at the end. */
   growth?: Growth
@@ -39,46 +39,73 @@ export interface Position {
 export const beginning: Position = { index: 0, stdout: 0, stderr: 0 }
 const largestRead = 1 << 20
 
-/** All portions, oldest first. */
+/** Opens a container's log. Whoever holds it reads it to its end, also when the container is removed meanwhile. */
+export async function openLog(paths: SpoolPaths): Promise<Log> {
+  const log = new Log()
+  try {
+    await log.open(paths)
+    return log
+  } catch (error) {
+    await log[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** All portions of a log, oldest first. */
 export async function* readChunks(paths: SpoolPaths, options: ReadOptions = {}): AsyncGenerator<Chunk> {
-  await using files = new SpoolFiles(paths)
-  const at = { ...(options.from ?? beginning) }
-  for (;;) {
-    let records = await files.readIndex(at, options.to)
-    while (records.length > 0) {
-      for (const record of records) yield* files.readPortion(record, at)
-      records = await files.readIndex(at, options.to)
-    }
-    if (options.signal?.aborted || !(await options.growth?.next(options.signal))) break
-  }
-  // The end may have come with the last bytes.
-  if (!options.growth || options.signal?.aborted) return
-  for (const record of await files.readIndex(at)) yield* files.readPortion(record, at)
+  await using log = await openLog(paths)
+  yield* log.read(options)
 }
 
-/** The end of a log, as a place to follow it from. */
-export async function endOf(paths: SpoolPaths): Promise<Position> {
-  await using files = new SpoolFiles(paths)
-  const at = { ...beginning }
-  for (let records = await files.readIndex(at); records.length > 0; records = await files.readIndex(at)) {
-    for (const record of records) at[record.stream] = record.end
-  }
-  return at
-}
-
-/** The three files, opened when first needed, and closed together. */
-class SpoolFiles {
-  private readonly paths: SpoolPaths
-  private readonly handles = new Map<keyof SpoolPaths, FileHandle>()
+/** The three files of one log, closed together. */
+export class Log {
+  private readonly handles: Partial<Record<keyof SpoolPaths, FileHandle>> = {}
   private readonly indexBuffer = Buffer.alloc(indexRecordSize * 4096)
 
-  constructor(paths: SpoolPaths) {
-    this.paths = paths
+  /** Once; see openLog. */
+  async open(paths: SpoolPaths): Promise<void> {
+    for (const name of ['index', ...streamNames] as const) {
+      try {
+        this.handles[name] = await open(paths[name], 'r')
+      } catch (error) {
+        // With a terminal there is no second stream.
+        if (errnoOf(error) !== 'ENOENT') throw error
+      }
+    }
+  }
+
+  /** All portions, oldest first. */
+  async *read(options: ReadOptions = {}): AsyncGenerator<Chunk> {
+    const at = { ...(options.from ?? beginning) }
+    do {
+      yield* this.readAll(at, options.to)
+    } while (!options.signal?.aborted && (await options.growth?.next(options.signal)))
+    // The end may have come with the last bytes.
+    if (options.growth && !options.signal?.aborted) yield* this.readAll(at, options.to)
+  }
+
+  private async *readAll(at: Position, to?: Position): AsyncGenerator<Chunk> {
+    for (
+      let records = await this.readIndex(at, to);
+      records.length > 0;
+      records = await this.readIndex(at, to)
+    ) {
+      for (const record of records) yield* this.readPortion(record, at)
+    }
+  }
+
+  /** The end of what is there, as a place to follow it from. */
+  async end(): Promise<Position> {
+    const at = { ...beginning }
+    for (let records = await this.readIndex(at); records.length > 0; records = await this.readIndex(at)) {
+      for (const record of records) at[record.stream] = record.end
+    }
+    return at
   }
 
   /** The next whole records; advances `at.index`. */
-  async readIndex(at: Position, to?: Position): Promise<IndexRecord[]> {
-    const file = await this.handle('index')
+  private async readIndex(at: Position, to?: Position): Promise<IndexRecord[]> {
+    const file = this.handles.index
     const size = Math.min(this.indexBuffer.length, to ? to.index - at.index : Infinity)
     if (!file || size <= 0) return []
     const { bytesRead } = await file.read(this.indexBuffer, 0, size, at.index)
@@ -88,8 +115,8 @@ class SpoolFiles {
   }
 
   /** The portion's bytes; advances `at` of its stream. */
-  async *readPortion(record: IndexRecord, at: Position): AsyncGenerator<Chunk> {
-    const file = await this.handle(record.stream)
+  private async *readPortion(record: IndexRecord, at: Position): AsyncGenerator<Chunk> {
+    const file = this.handles[record.stream]
     while (file && at[record.stream] < record.end) {
       const size = Math.min(record.end - at[record.stream], largestRead)
       const buffer = Buffer.allocUnsafe(size)
@@ -102,20 +129,7 @@ class SpoolFiles {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const handle of this.handles.values()) await handle.close()
-  }
-
-  private async handle(name: keyof SpoolPaths): Promise<FileHandle | undefined> {
-    const known = this.handles.get(name)
-    if (known) return known
-    try {
-      const handle = await open(this.paths[name], 'r')
-      this.handles.set(name, handle)
-      return handle
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined
-      throw error
-    }
+    for (const handle of Object.values(this.handles)) await handle.close()
   }
 }
 

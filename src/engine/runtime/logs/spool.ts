@@ -57,6 +57,13 @@ export function encodeIndex(record: IndexRecord): Buffer {
   return bytes
 }
 
+/** Makes an empty spool: readers hold its files from before the first run on. */
+export function createSpool(folder: string): void {
+  for (const path of Object.values(spoolPaths(folder))) {
+    closeSync(openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o640))
+  }
+}
+
 export interface OpenSpool {
   captures: Capture[]
   indexFd: number
