@@ -24,6 +24,8 @@ export class TestDaemon {
   readonly socket = join(this.folder, 'docker.sock')
   readonly dataRoot = join(this.folder, 'data')
   readonly execRoot = join(this.folder, 'exec')
+  /** Makes the folders, so that it can be asked for once and known when they are gone. */
+  readonly engineId = enginePaths(this.dataRoot, this.execRoot).engineId
   private readonly extraFlags: string[]
   private readonly agent = new Agent({ connect: { socketPath: this.socket } })
   private process?: ChildProcess
@@ -147,7 +149,7 @@ export class TestDaemon {
 
   /** What this engine has in the kernel: keepers, cgroups, links, nft tables. Empty once all is removed. */
   async leftovers(): Promise<string[]> {
-    return leftoversOf(enginePaths(this.dataRoot, this.execRoot).engineId, this.folder)
+    return leftoversOf(this.engineId, this.folder)
   }
 
   /** Removes all containers, ends the daemon, removes its files. */
@@ -166,8 +168,7 @@ export class TestDaemon {
 
   /** After disposing: the files, and what the engine leaves in the kernel for its next start. */
   async erase(): Promise<void> {
-    const { engineId } = enginePaths(this.dataRoot, this.execRoot)
-    await eraseEngine(engineId)
+    await eraseEngine(this.engineId)
     rmSync(this.folder, { recursive: true, force: true })
   }
 }

@@ -1,9 +1,11 @@
 /** The daemon's start: containers that an earlier daemon left, running or not. */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { messageOf } from '../../shared/errors.ts'
+import { processesNamed } from '../kernel/process.ts'
 import { cgroupFolders } from '../runtime/cgroups/hierarchy.ts'
 import { removeCgroup } from '../runtime/cgroups/tree.ts'
 import { readExitRecord } from '../runtime/exit-record.ts'
+import { keeperName } from '../runtime/plan/keeper.ts'
 import { adoptProcess } from '../runtime/running.ts'
 import type { Container } from './container.ts'
 import { type ContainerContext, cgroupPathOf } from './context.ts'
@@ -23,6 +25,7 @@ export async function adoptContainers(context: ContainerContext): Promise<void> 
   })
   for (const record of records) await adopt(context, table.add(record))
   sweepCgroups(context)
+  sweepKeepers(context)
 }
 
 /** Starts what its restart policy wants running, once everything else is ready. */
@@ -104,5 +107,18 @@ function sweepCgroups(context: ContainerContext): void {
     removeCgroup(context.features.cgroups, cgroupPathOf(context, entry.name)).catch((error: unknown) =>
       context.log.warn({ cgroup: entry.name }, `orphaned cgroup stays: ${messageOf(error)}`),
     )
+  }
+}
+
+/**
+ * Keepers of runs that no record tells of: a daemon died between the start and the note of it. The container is
+ * gone with its cgroup; the keeper would wait for its release for ever.
+ */
+function sweepKeepers(context: ContainerContext): void {
+  for (const { pid, args } of processesNamed(keeperName)) {
+    const [, engineId, id = '', session] = args
+    // A session's keeper ends with its session.
+    if (engineId !== context.engineId || session) continue
+    if (context.table.find(id)?.record.process?.keeperPid !== pid) process.kill(pid, 'SIGKILL')
   }
 }

@@ -4,6 +4,7 @@ import { isFailure } from '../../shared/errors.ts'
 import { newHexId } from '../../shared/ids.ts'
 import { openPidfd } from '../kernel/process.ts'
 import { planExec } from '../runtime/plan/exec.ts'
+import { keeperName } from '../runtime/plan/keeper.ts'
 import { type Running, startProcess } from '../runtime/running.ts'
 import type { Process } from '../runtime/spec.ts'
 import type { Container } from './container.ts'
@@ -120,7 +121,7 @@ export class ExecSessions {
                 seccompOf(container.record.hostConfig, toCapabilities(container.record.hostConfig)),
               ),
         }),
-        argv: ['tshost-keeper', context.engineId, container.id, session.id],
+        argv: [keeperName, context.engineId, container.id, session.id],
         program: request.Cmd![0]!,
         stdin: request.AttachStdin ?? false,
         terminal: request.Tty ?? false,

@@ -6,6 +6,7 @@ import { removeCgroup } from '../runtime/cgroups/tree.ts'
 import type { ExitStatus } from '../runtime/exit-record.ts'
 import { planContainer } from '../runtime/plan/container.ts'
 import { firstExtraFd } from '../runtime/plan/context.ts'
+import { keeperName } from '../runtime/plan/keeper.ts'
 import { startProcess } from '../runtime/running.ts'
 import type { Container } from './container.ts'
 import { type ContainerContext, cgroupPathOf, type NetworkSetup } from './context.ts'
@@ -129,7 +130,7 @@ async function runWith(context: ContainerContext, container: Container, setup: N
     })
     const running = await startProcess({
       tape,
-      argv: ['tshost-keeper', context.engineId, record.id],
+      argv: [keeperName, context.engineId, record.id],
       program: commandOf(record.config)[0]!,
       stdin: record.config.OpenStdin,
       terminal: record.config.Tty,

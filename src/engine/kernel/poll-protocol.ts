@@ -13,11 +13,21 @@ export interface Capture {
   terminal?: boolean
 }
 
+/** The process that a watched one keeps: its end comes first, then its pipes are emptied, then it is told. */
+export interface Kept {
+  /** Undefined where it has ended already. The poll thread closes it. */
+  pidfd?: number
+  /** An eventfd that lets the watched process go once the pipes are empty. The poll thread closes it. */
+  releaseFd: number
+}
+
 /** A process with the pipes that must be empty before its end is told. */
 export interface Watch {
   id: number
   /** The process's pidfd. The poll thread closes it. */
   pidfd: number
+  /** Without one, the end of the process itself is what counts. */
+  kept?: Kept
   captures: Capture[]
   /** The index file, opened for appending: a record for each portion captured. The poll thread closes it. */
   indexFd?: number

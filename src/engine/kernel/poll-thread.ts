@@ -6,7 +6,7 @@ import { messageOf } from '../../shared/errors.ts'
 import { hostArch } from './arch.ts'
 import * as c from './constants.ts'
 import { SystemCallError } from './errno.ts'
-import { addressOf, rawCall, readFdQuiet } from './libc.ts'
+import { addressOf, raiseEventFd, rawCall, readFdQuiet } from './libc.ts'
 import { type Capture, type FromPoll, indexRecordSize, type ToPoll, type Watch } from './poll-protocol.ts'
 import { reapPidfd } from './process.ts'
 
@@ -15,7 +15,7 @@ const { numbers } = hostArch()
 const { EAGAIN, EINTR, EIO } = constants.errno
 
 /** What an epoll event's key stands for. */
-type Source = { watch: State; capture?: OpenCapture }
+type Source = { watch: State; capture?: OpenCapture; isKept?: boolean }
 interface OpenCapture extends Capture {
   key: number
   open: boolean
@@ -24,6 +24,9 @@ interface State extends Watch {
   captures: OpenCapture[]
   followed: boolean
   pidKey: number
+  keptKey: number
+  /** The watched process has ended, with the status if it was our child. */
+  ended?: { status?: number }
 }
 
 const sources = new Map<number, Source>()
@@ -67,6 +70,7 @@ function add(watch: Watch): void {
     captures: watch.captures.map((capture) => ({ ...capture, key: nextKey++, open: true })),
     followed: false,
     pidKey: nextKey++,
+    keptKey: nextKey++,
   }
   states.set(watch.id, state)
   sources.set(state.pidKey, { watch: state })
@@ -74,6 +78,13 @@ function add(watch: Watch): void {
   for (const capture of state.captures) {
     sources.set(capture.key, { watch: state, capture })
     control(c.EPOLL_CTL_ADD, capture.fd, capture.key)
+  }
+  if (!state.kept) return
+  if (state.kept.pidfd === undefined) {
+    settle(state)
+  } else {
+    sources.set(state.keptKey, { watch: state, isKept: true })
+    control(c.EPOLL_CTL_ADD, state.kept.pidfd, state.keptKey)
   }
 }
 
@@ -157,22 +168,48 @@ function finish(capture: OpenCapture): void {
   closeSync(capture.spoolFd)
 }
 
-/** The process has ended: whatever its pipes still hold comes first. */
+/** The watched process has ended. One that was killed before the process that it keeps is no end yet. */
 function end(state: State): void {
+  state.ended = { status: reapPidfd(state.pidfd) }
+  sources.delete(state.pidKey)
+  control(c.EPOLL_CTL_DEL, state.pidfd, state.pidKey)
+  if (state.kept?.pidfd === undefined) tell(state)
+}
+
+/** The kept process has ended: whatever its pipes hold comes first, then its keeper may go. */
+function settle(state: State): void {
+  const { pidfd, releaseFd } = state.kept!
+  drainAll(state)
+  if (pidfd !== undefined) {
+    sources.delete(state.keptKey)
+    closeSync(pidfd)
+    state.kept = { releaseFd }
+  }
+  raiseEventFd(releaseFd)
+  if (state.ended) tell(state)
+}
+
+function drainAll(state: State): void {
   for (const capture of state.captures) {
     if (capture.open) pump(state, capture)
     finish(capture)
   }
-  const status = reapPidfd(state.pidfd)
+}
+
+function tell(state: State): void {
+  drainAll(state)
   forget(state)
-  say({ kind: 'exit', id: state.id, status })
+  say({ kind: 'exit', id: state.id, status: state.ended?.status })
 }
 
 function forget(state: State): void {
   for (const capture of state.captures) finish(capture)
   sources.delete(state.pidKey)
+  sources.delete(state.keptKey)
   states.delete(state.id)
   closeSync(state.pidfd)
+  if (state.kept?.pidfd !== undefined) closeSync(state.kept.pidfd)
+  if (state.kept) closeSync(state.kept.releaseFd)
   if (state.indexFd !== undefined) closeSync(state.indexFd)
 }
 
@@ -228,7 +265,8 @@ function loop(): void {
       }
       const source = sources.get(key)
       if (!source) continue
-      if (!source.capture) end(source.watch)
+      if (source.isKept) settle(source.watch)
+      else if (!source.capture) end(source.watch)
       else if (source.capture.open && pump(source.watch, source.capture)) {
         bytes = true
         if (source.watch.followed) say({ kind: 'bytes', id: source.watch.id })

@@ -8,11 +8,13 @@ import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threa
 import { within } from '../../shared/deadline.ts'
 import { openWorker } from '../../shared/worker.ts'
 import { makeEventFd, raiseEventFd } from './libc.ts'
-import type { Capture, FromPoll, ToPoll } from './poll-protocol.ts'
+import type { Capture, FromPoll, Kept, ToPoll } from './poll-protocol.ts'
 
 export interface WatchOptions {
   /** The process's pidfd; it belongs to the poll thread from now on. */
   pidfd: number
+  /** Whom it keeps: the end is told when both have ended, also where the keeper was killed first. */
+  kept?: Kept
   captures?: Capture[]
   indexFd?: number
   /** Called when the spool has grown, while `follow(true)` holds. */
@@ -60,8 +62,8 @@ export class Poll {
   watch(options: WatchOptions): Watched {
     const id = this.nextId++
     this.watches.set(id, options)
-    const { pidfd, captures = [], indexFd } = options
-    this.send({ kind: 'watch', watch: { id, pidfd, captures, indexFd } })
+    const { pidfd, kept, captures = [], indexFd } = options
+    this.send({ kind: 'watch', watch: { id, pidfd, kept, captures, indexFd } })
     return { follow: (on) => this.send({ kind: 'follow', id, on }) }
   }
 

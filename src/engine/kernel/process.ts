@@ -1,5 +1,5 @@
 /** Processes by descriptor: pidfds name one process for ever, where a pid may be another's tomorrow. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { errnoOf } from '../../shared/errors.ts'
 import { hostArch } from './arch.ts'
@@ -57,6 +57,21 @@ export function startTimeOf(pid: number): number | undefined {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return undefined
     throw error
   }
+}
+
+/** Running processes with this first argument, and their arguments. */
+export function processesNamed(name: string): { pid: number; args: string[] }[] {
+  return readdirSync('/proc').flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return []
+    try {
+      const args = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0').slice(0, -1)
+      return args[0] === name ? [{ pid: Number(entry), args }] : []
+    } catch (error) {
+      // It ended while we looked.
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return []
+      throw error
+    }
+  })
 }
 
 /** This boot's name. */

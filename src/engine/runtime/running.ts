@@ -3,6 +3,7 @@
  * or by adopting one that an earlier daemon started.
  */
 import { closeSync } from 'node:fs'
+import { errnoOf } from '../../shared/errors.ts'
 import { O_CLOEXEC } from '../kernel/constants.ts'
 import { pipe, raiseEventFd } from '../kernel/libc.ts'
 import type { Poll } from '../kernel/poll.ts'
@@ -88,6 +89,7 @@ export async function startProcess(options: StartOptions): Promise<Running> {
       [keeperFd.stdout, streams.keeper.stdout] as const,
       [keeperFd.stderr, streams.keeper.stderr] as const,
       [keeperFd.control, streams.keeper.control] as const,
+      [keeperFd.release, streams.keeper.release] as const,
       ...[...extraFds, ...(gate ? [gate[0]] : [])].map((fd, i) => [firstExtraFd + i, fd] as const),
     ])
     let mine: DaemonStreams = { ...streams.keeper, stdin: stdin ? streams.keeper.stdin : undefined }
@@ -120,6 +122,7 @@ export async function startProcess(options: StartOptions): Promise<Running> {
       return supervise(options, processRecord, keeperPidfd, mine)
     } catch (error) {
       signalTo(processRecord)(SIGKILL)
+      raiseEventFd(mine.release)
       closeAll(Object.values(mine).filter((fd) => fd !== undefined))
       closeSync(keeperPidfd)
       throw error
@@ -138,7 +141,8 @@ export function adoptProcess(options: AdoptOptions): Running | undefined {
   const { record } = options
   if (record.bootId !== bootId()) return undefined
   const keeper = openIfSame(record.keeperPid, record.keeperStartTime)
-  if (keeper !== undefined) return supervise(options, record, keeper, takeStreams(keeper, record))
+  const streams = keeper === undefined ? undefined : streamsOf(keeper, record)
+  if (streams) return supervise(options, record, keeper!, streams)
   // Its keeper was killed: the end will still be seen, the code will not.
   const orphan = openIfSame(record.pid, record.startTime)
   if (orphan === undefined) return undefined
@@ -149,6 +153,17 @@ export function adoptProcess(options: AdoptOptions): Running | undefined {
     closeStdin: () => undefined,
     follow: () => undefined,
     signal: signalTo(record),
+  }
+}
+
+/** Of a keeper that may have ended, reaped or not: then undefined, and the pidfd is closed. */
+function streamsOf(keeperPidfd: number, record: ProcessRecord): DaemonStreams | undefined {
+  try {
+    return takeStreams(keeperPidfd, record)
+  } catch (error) {
+    closeSync(keeperPidfd)
+    if (errnoOf(error) === 'ESRCH') return undefined
+    throw error
   }
 }
 
@@ -172,6 +187,8 @@ function supervise(
   }
   const watched = options.poll.watch({
     pidfd: keeperPidfd,
+    // An exec session's output is its client's: it ends with its keeper.
+    kept: spool && { pidfd: openIfSame(record.pid, record.startTime), releaseFd: streams.release },
     captures: spool?.captures,
     indexFd: spool?.indexFd,
     onBytes: options.onBytes,
@@ -181,6 +198,7 @@ function supervise(
       options.onExit(finalStatus(options.exitRecordPath))
     },
   })
+  if (!spool) closeSync(streams.release)
   return {
     record,
     stdinFd: streams.stdin,

@@ -13,8 +13,8 @@ const F_SETFL = 4
 export interface Streams {
   /** Stream of the container -> descriptor here: 0, 1, 2. */
   container: number[]
-  /** What the keeper holds: descriptors here for keeperFd.stdin, stdout, stderr and control. */
-  keeper: { stdin: number; stdout: number; stderr: number; control: number }
+  /** What the keeper holds: descriptors here for the numbers of the same names in keeperFd. */
+  keeper: { stdin: number; stdout: number; stderr: number; control: number; release: number }
 }
 
 /**
@@ -28,11 +28,12 @@ export function makeStreams(options: { stdin: boolean; terminal: boolean }): Str
     return fds
   }
   try {
-    const [nothing, control] = keep([openSync('/dev/null', 'r+'), makeEventFd()]) as [number, number]
+    const [nothing] = keep([openSync('/dev/null', 'r+')]) as [number]
+    const [control, release] = keep([makeEventFd(), makeEventFd()]) as [number, number]
     if (options.terminal) {
       return {
         container: [nothing, nothing, nothing],
-        keeper: { stdin: nothing, stdout: nothing, stderr: nothing, control },
+        keeper: { stdin: nothing, stdout: nothing, stderr: nothing, control, release },
       }
     }
     const input = options.stdin ? keep(pipe(O_CLOEXEC)) : [nothing, nothing]
@@ -45,7 +46,7 @@ export function makeStreams(options: { stdin: boolean; terminal: boolean }): Str
     }
     return {
       container: [input[0]!, output[1], errors[1]],
-      keeper: { stdin: input[1]!, stdout: output[0], stderr: errors[0], control },
+      keeper: { stdin: input[1]!, stdout: output[0], stderr: errors[0], control, release },
     }
   } catch (error) {
     closeAll(opened)
@@ -66,9 +67,14 @@ export interface DaemonStreams {
   stderr?: number
   /** Raised to make the keeper close the input too. */
   control?: number
+  /** Raised to let the keeper go once its container has ended. */
+  release: number
 }
 
-/** Gets the keeper's ends: right after the start, or by a new daemon years later. */
+/**
+ * Gets the keeper's ends: right after the start, or by a new daemon years later.
+ * @throws ESRCH where the keeper has ended
+ */
 export function takeStreams(
   keeperPidfd: number,
   options: { stdin: boolean; terminal: boolean },
@@ -83,9 +89,15 @@ export function takeStreams(
     if (options.terminal) {
       const master = take(keeperFd.stdin)
       setNonblocking(master)
-      return { stdin: take(keeperFd.stdin), stdout: master, control: take(keeperFd.control) }
+      return {
+        stdin: take(keeperFd.stdin),
+        stdout: master,
+        control: take(keeperFd.control),
+        release: take(keeperFd.release),
+      }
     }
     return {
+      release: take(keeperFd.release),
       control: take(keeperFd.control),
       stdin: options.stdin ? take(keeperFd.stdin) : undefined,
       stdout: take(keeperFd.stdout),

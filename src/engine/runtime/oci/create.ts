@@ -133,10 +133,10 @@ async function startWaiting(
       fifo: store.fifo(id),
       ...(socket !== undefined ? { consoleFd: firstExtraFd + extra.length - 1 } : {}),
     })
-    const { record, stdin, stdout, stderr, control } = keeperFd
+    const { report: _, ...unused } = keeperFd
     const fds = new Map([
       ...[0, 1, 2].map((fd) => [fd, fd] as const),
-      ...[record, stdin, stdout, stderr, control].map((fd) => [fd, nothing] as const),
+      ...Object.values(unused).map((fd) => [fd, nothing] as const),
       ...extra.map((fd, i) => [firstExtraFd + i, fd] as const),
     ])
     const started = await launch({

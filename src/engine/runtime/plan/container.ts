@@ -47,7 +47,7 @@ export function planContainer(plan: ContainerPlan): Tape {
   const tape = new Tape(plan.arch ?? hostArch(), [0, 1, 2, ...Object.values(keeperFd), ...extra])
   const context: PlanContext = { tape, features }
   tape.closeRange(firstExtraFd + extra.length)
-  planShedding(tape, 'tshost-keeper')
+  planShedding(tape)
   if (plan.cgroup) planCgroup(context, plan.cgroup)
   planJoin(
     context,
@@ -73,7 +73,7 @@ export function planContainer(plan: ContainerPlan): Tape {
   }
   planReport(tape, started)
   if (plan.fifo) tape.call('leave', 'exit_group', [0])
-  else planVigil(tape, pidfd)
+  else planVigil(tape, pidfd, true)
   return tape
 }
 

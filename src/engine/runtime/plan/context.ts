@@ -30,7 +30,9 @@ export const keeperFd = {
   stderr: 7,
   /** An eventfd: once it counts, the keeper closes its end of stdin, so that the container sees the end. */
   control: 8,
+  /** An eventfd: once it counts, a daemon has all that the container wrote, and the keeper may go. */
+  release: 9,
 } as const
 
 /** The first number for descriptors that only one container has: joined namespaces, an overlay's folder. */
-export const firstExtraFd = 9
+export const firstExtraFd = 10

@@ -36,7 +36,7 @@ export function planExec(plan: ExecPlan): Tape {
   const tape = new Tape(plan.arch ?? hostArch(), [0, 1, 2, ...Object.values(keeperFd), ...extra])
   const context: PlanContext = { tape, features }
   tape.closeRange(firstExtraFd + extra.length)
-  planShedding(tape, 'tshost-keeper')
+  planShedding(tape)
   const pidNamespace = plan.namespaceFlags & c.CLONE_NEWPID
   if (pidNamespace) tape.call("enter the container's PID namespace", 'setns', [execTargetFd, pidNamespace])
   const console = process.terminal ? planConsolePair(tape) : undefined
@@ -60,6 +60,6 @@ export function planExec(plan: ExecPlan): Tape {
     planReceiveConsole(tape, console.keeper, keeperFd.stdin)
   }
   planReport(tape, started)
-  planVigil(tape, pidfd)
+  planVigil(tape, pidfd, false)
   return tape
 }

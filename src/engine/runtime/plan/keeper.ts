@@ -11,11 +11,14 @@ import type { Tape } from '../../kernel/tape.ts'
 import { exitRecord } from '../exit-record.ts'
 import { firstExtraFd, keeperFd } from './context.ts'
 
+/** A keeper's first argument; the engine's id, the container's and perhaps the exec session's follow. */
+export const keeperName = 'tshost-keeper'
+
 /** What a process that Node started must shed before it is anybody's ancestor. */
-export function planShedding(tape: Tape, name: string): void {
+export function planShedding(tape: Tape): void {
   // A descriptor that posix_spawn put in its place is open over execve; this one must end there.
   tape.call('close the report on exec', 'fcntl', [keeperFd.report, F_SETFD, FD_CLOEXEC])
-  tape.call('name the keeper', 'prctl', [c.PR_SET_NAME, tape.string(name.slice(0, 15)), 0, 0, 0])
+  tape.call('name the keeper', 'prctl', [c.PR_SET_NAME, tape.string(keeperName), 0, 0, 0])
   // Until execve: no ptrace, and /proc/PID is root's, also for a container that is entered (CVE-2016-9962).
   tape.call('hide from ptrace', 'prctl', [c.PR_SET_DUMPABLE, 0, 0, 0, 0])
   tape.call('clear the umask', 'umask', [0])
@@ -69,8 +72,12 @@ export function planReport(tape: Tape, started: Started): void {
   tape.call('report the pid', 'write', [keeperFd.report, started.address, 8])
 }
 
-/** Lets go of everything but the record and the streams, waits, records, exits. */
-export function planVigil(tape: Tape, pidfd: number): void {
+/**
+ * Lets go of everything but the record and the streams, waits, records, exits.
+ * @param held whether it stays until it is released: what the container wrote last is in pipes that die with
+ *   the keeper, and the daemon may be away just then
+ */
+export function planVigil(tape: Tape, pidfd: number, held: boolean): void {
   tape.closeRange(0, keeperFd.report)
   if (pidfd > firstExtraFd) tape.closeRange(firstExtraFd, pidfd - 1)
   tape.closeRange(pidfd + 1)
@@ -87,7 +94,15 @@ export function planVigil(tape: Tape, pidfd: number): void {
   ])
   tape.call('take the time', 'clock_gettime', [0, address + exitRecord.time])
   tape.call('record the exit', 'pwrite64', [keeperFd.record, address, exitRecord.size, exitRecord.fileOffset])
+  if (held) planRelease(tape)
   tape.call('leave', 'exit_group', [0])
+}
+
+function planRelease(tape: Tape): void {
+  const set = Buffer.alloc(8) // struct pollfd
+  set.writeInt32LE(keeperFd.release, 0)
+  set.writeInt16LE(POLLIN, 4)
+  tape.call('wait for the release', 'ppoll', [tape.bytes(set), 1, 0, 0, 0])
 }
 
 const POLLIN = 1
