@@ -1,6 +1,7 @@
 /** A real daemon on a socket of its own, the real docker command against it, and everything gone afterwards. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -20,12 +21,12 @@ export interface CommandResult {
 }
 
 export class TestDaemon {
-  readonly folder = mkdtempSync(join(tmpdir(), 'tsmachine-engine-'))
+  /** Made by the first start, so that a suite that is skipped leaves none. */
+  readonly folder = join(tmpdir(), `tsmachine-engine-${randomBytes(4).toString('hex')}`)
   readonly socket = join(this.folder, 'docker.sock')
   readonly dataRoot = join(this.folder, 'data')
   readonly execRoot = join(this.folder, 'exec')
-  /** Makes the folders, so that it can be asked for once and known when they are gone. */
-  readonly engineId = enginePaths(this.dataRoot, this.execRoot).engineId
+  private knownId?: string
   private readonly extraFlags: string[]
   private readonly agent = new Agent({ connect: { socketPath: this.socket } })
   private process?: ChildProcess
@@ -38,12 +39,21 @@ export class TestDaemon {
     return join(this.folder, 'log')
   }
 
+  /** Eight hex digits that tell this engine's kernel objects from others'. */
+  get engineId(): string {
+    this.knownId ??= enginePaths(this.dataRoot, this.execRoot).engineId
+    return this.knownId
+  }
+
   get pid(): number {
     return this.process!.pid!
   }
 
   /** Starts the daemon and waits until it answers. */
   async start(): Promise<this> {
+    mkdirSync(this.folder, { recursive: true, mode: 0o700 })
+    // Known from now on, also when the folders are gone.
+    void this.engineId
     const log = createWriteStream(this.logPath, { flags: 'a' })
     await new Promise((resolve) => log.once('open', resolve))
     const flags = [

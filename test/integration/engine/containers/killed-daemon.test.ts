@@ -1,11 +1,9 @@
 import { readFileSync, rmSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { processesNamed, startTimeOf } from '../../../../src/engine/kernel/process.ts'
 import { waitFor } from '../../../../src/shared/deadline.ts'
-import { TestDaemon } from '../../../support/daemon.ts'
-import { missing, titled } from '../../../support/needs.ts'
+import { describeDaemon } from '../../../support/daemon-suite.ts'
 
-const reason = missing('busybox', 'docker', 'ip', 'nft')
 const kills = 20
 
 /** Writes numbered lines and, after each, the same words, in bursts, until /stop is there; the last line counts. */
@@ -24,18 +22,7 @@ function expectedOutput(count: number): string {
   return `${text}lines ${count}\n`
 }
 
-describe.skipIf(reason)(titled('a daemon that is killed', reason), () => {
-  const daemon = new TestDaemon()
-  beforeAll(async () => {
-    await daemon.start()
-    await daemon.loadBusybox()
-  })
-  afterAll(async () => {
-    await daemon[Symbol.asyncDispose]()
-    await daemon.erase()
-    expect(await daemon.leftovers()).toEqual([])
-  })
-
+describeDaemon('a daemon that is killed', {}, (daemon) => {
   const state = async (name: string) => {
     const { State } = (await daemon.api('GET', `/containers/${name}/json`)).json() as {
       State: { Status: string; ExitCode: number; Pid: number; FinishedAt: string; StartedAt: string }
