@@ -25,6 +25,7 @@ interface Row {
   url: string
 }
 
+const isTerminal = process.stdout.isTTY === true
 const startedAt = performance.now()
 const heard: Heard[] = []
 
@@ -46,7 +47,7 @@ const list = new Listr(
                 if (words) {
                   await run('tsmachine', words, (line) => {
                     isBegun.resolve()
-                    one.output = line
+                    one.output = isTerminal ? line : `${name}: ${line}`
                   })
                 }
               } finally {
@@ -93,7 +94,7 @@ const list = new Listr(
       },
     },
   ],
-  { renderer: process.stdout.isTTY ? 'default' : 'simple', rendererOptions: { collapseSubtasks: false } },
+  { renderer: isTerminal ? 'default' : 'simple', rendererOptions: { collapseSubtasks: false } },
 )
 
 try {

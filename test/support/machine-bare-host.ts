@@ -43,10 +43,15 @@ export class BareHost {
       withStorage: (work) => storage.store.withStorage(work),
       ssh: () => host.connect(),
     })
-    for (const step of localDriver.steps) await step.do(host.#context, host.#run)
-    const connection = await host.connect()
-    connection.close()
-    return host
+    try {
+      for (const step of localDriver.steps) await step.do(host.#context, host.#run)
+      const connection = await host.connect()
+      connection.close()
+      return host
+    } catch (error) {
+      await host.release()
+      throw error
+    }
   }
 
   get address(): string {

@@ -35,7 +35,7 @@ export class EngineApi {
   /** @throws E_API_UNREACHABLE, E_API_REFUSED with the engine's own words */
   async #call<T>(method: string, path: string, query: Query, body?: unknown): Promise<T> {
     const text = body === undefined ? undefined : JSON.stringify(body)
-    const headers: Record<string, string> = { host: 'engine', accept: 'application/json' }
+    const headers: Record<string, string> = { accept: 'application/json' }
     if (text !== undefined) {
       headers['content-type'] = 'application/json'
       headers['content-length'] = `${Buffer.byteLength(text)}`

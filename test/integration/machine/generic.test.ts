@@ -17,7 +17,7 @@ describe.skipIf(reason)('the generic driver', () => {
   })
   afterAll(async () => {
     await storage.run(['rm', '--all', '-f'])
-    await host.release()
+    await host?.release()
     await storage.release()
     expect(storage.leftovers()).toEqual([])
   })
