@@ -27,6 +27,12 @@ export async function localSkipReason(): Promise<string | undefined> {
 
 export class TestStorage {
   #folder: string | undefined
+  readonly #hasOwnEngine: boolean
+
+  /** @param hasOwnEngine false for a stand-in, which is quicker to bundle */
+  constructor({ hasOwnEngine = false } = {}) {
+    this.#hasOwnEngine = hasOwnEngine
+  }
 
   /** Made on the first use, since a suite may be there with all its tests skipped. */
   get folder(): string {
@@ -45,7 +51,7 @@ export class TestStorage {
   get env(): NodeJS.ProcessEnv {
     return {
       TSMACHINE_STORAGE_PATH: this.path,
-      TSMACHINE_ENGINE: join(import.meta.dirname, 'machine-engine.ts'),
+      ...(this.#hasOwnEngine ? {} : { TSMACHINE_ENGINE: join(import.meta.dirname, 'machine-engine.ts') }),
       DOCKER_CONFIG: join(this.folder, 'docker'),
       SSH_AUTH_SOCK: '',
       HOME: this.folder,
