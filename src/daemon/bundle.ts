@@ -12,8 +12,9 @@ if (command === 'oci') {
   process.exitCode = await runOci(args)
 } else if (command === 'daemon') {
   try {
+    const options = parseDaemonArgs(args)
     const { runDaemon } = await import('./main.ts')
-    await runDaemon(parseDaemonArgs(args))
+    await runDaemon(options)
   } catch (error) {
     process.exitCode = reportFatal(error, args.includes('--debug') || args.includes('-D'))
   }

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { type Logger, pino } from 'pino'
 import type { ApiContext } from '../engine/api/context.ts'
-import { type Listener, listen } from '../engine/api/listen.ts'
+import { type Listener, listen, preparePlace } from '../engine/api/listen.ts'
 import { createApi } from '../engine/api/server.ts'
 import { adoptContainers, dueAtBoot, startAtBoot } from '../engine/containers/adopt.ts'
 import type { ContainerContext } from '../engine/containers/context.ts'
@@ -56,6 +56,8 @@ export async function startEngine(options: DaemonOptions): Promise<RunningEngine
     }
   }
   try {
+    const where = { tls: options.tls, socketGid: groupId(options.group) }
+    const places = await Promise.all(options.hosts.map((host) => preparePlace(host, where)))
     const paths = enginePaths(options.dataRoot, options.execRoot)
     closers.push(lockEngine(paths.lock))
     const features = detectFeatures()
@@ -162,9 +164,9 @@ export async function startEngine(options: DaemonOptions): Promise<RunningEngine
     const served = await createApi(api, [swarm.plugin])
     const listeners: Listener[] = []
     closers.push(() => Promise.all(listeners.map((l) => l.close())))
-    for (const host of options.hosts) {
-      listeners.push(await listen(served, host, { tls: options.tls, socketGid: groupId(options.group) }))
-      log.info({ host }, 'API listens')
+    for (const place of places) {
+      listeners.push(await listen(served, place))
+      log.info({ host: place.host }, 'API listens')
     }
     await startAtBoot(containers, dueAtBoot(containers))
     log.info(

@@ -38,27 +38,48 @@ export interface ListenOptions {
   socketGid?: number
 }
 
+/** A place that can be listened at, as far as one can tell beforehand. */
+export type Place =
+  | { host: string; path: string; gid: number }
+  | { host: string; address: string; port: number; tls: { ca: Buffer; cert: Buffer; key: Buffer } }
+
 /**
- * Serves the API at one place: "unix:///var/run/docker.sock", "tcp://0.0.0.0:2376".
+ * Reads "unix:///var/run/docker.sock" or "tcp://0.0.0.0:2376" and what belongs to it, before anything is made.
  * @throws E_HOST, E_TLS_FILE
  */
-export async function listen(api: Api, host: string, options: ListenOptions): Promise<Listener> {
-  const unix = /^unix:\/\/(\/.+)$/.exec(host)?.[1]
+export async function preparePlace(host: string, options: ListenOptions): Promise<Place> {
+  const path = /^unix:\/\/(\/.+)$/.exec(host)?.[1]
+  if (path) {
+    if (await answers(path)) throw fail('E_HOST', { host, problem: 'another daemon answers there' })
+    return { host, path, gid: options.socketGid ?? 0 }
+  }
   const tcp = /^tcp:\/\/(\[[^\]]+\]|[^:]*):(\d+)$/.exec(host)
-  if (unix) return listenUnix(api, host, unix, options.socketGid ?? 0)
   if (!tcp) throw fail('E_HOST', { host, problem: 'not a form of address that is known' })
   if (!options.tls) throw fail('E_HOST', { host, problem: 'TCP is served with mutual TLS only' })
+  const address = tcp[1]!.replace(/^\[|\]$/g, '') || '0.0.0.0'
+  return { host, address, port: Number(tcp[2]), tls: readTls(options.tls) }
+}
+
+/** Serves the API at one place. @throws E_HOST */
+export async function listen(api: Api, place: Place): Promise<Listener> {
+  const { host } = place
+  if ('path' in place) return listenUnix(api, host, place.path, place.gid)
   const server = createTlsServer(
-    { ...readTls(options.tls), requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
+    {
+      ...place.tls,
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
+      // As a plain server has it by itself: a client that has sent all its input still wants the output.
+      allowHalfOpen: true,
+    },
     api.handler,
   )
-  const address = tcp[1]!.replace(/^\[|\]$/g, '') || '0.0.0.0'
-  await start(api, host, server as unknown as Server, { host: address, port: Number(tcp[2]) })
+  await start(api, host, server as unknown as Server, { host: place.address, port: place.port })
   return { host, close: closer(server as unknown as Server) }
 }
 
 async function listenUnix(api: Api, host: string, path: string, gid: number): Promise<Listener> {
-  if (await answers(path)) throw fail('E_HOST', { host, problem: 'another daemon answers there' })
   rmSync(path, { force: true })
   const server = createServer(api.handler)
   const mask = process.umask(0o117)
