@@ -112,11 +112,14 @@ export class TestDaemon {
   }
 
   /** The real docker command. Never rejects. */
-  docker(args: string[], options: { input?: string; timeoutMs?: number } = {}): Promise<CommandResult> {
+  docker(
+    args: string[],
+    options: { input?: string; timeoutMs?: number; host?: string } = {},
+  ): Promise<CommandResult> {
     return new Promise((resolve) => {
       const child = execFile(
         which('docker')!,
-        ['-H', `unix://${this.socket}`, ...args],
+        ['-H', options.host ?? `unix://${this.socket}`, ...args],
         {
           timeout: options.timeoutMs ?? 30_000,
           killSignal: 'SIGKILL',
@@ -162,7 +165,7 @@ export class TestDaemon {
     return leftoversOf(this.engineId, this.folder)
   }
 
-  /** Removes all containers, ends the daemon, removes its files. */
+  /** Removes all containers and ends the daemon. Does nothing the second time. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       if (this.process?.exitCode === null && this.process.signalCode === null) {
@@ -172,7 +175,7 @@ export class TestDaemon {
       }
     } finally {
       await this.stop()
-      await this.agent.close()
+      if (!this.agent.closed) await this.agent.close()
     }
   }
 
@@ -181,6 +184,16 @@ export class TestDaemon {
     await eraseEngine(this.engineId)
     rmSync(this.folder, { recursive: true, force: true })
   }
+}
+
+/** Runs `tshost daemon` where it is to refuse its flags: until its end. */
+export function daemonCommand(flags: string[]): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    const args = [join(root, 'src/daemon/bundle.ts'), 'daemon', ...flags]
+    execFile(process.execPath, args, { timeout: 20_000, killSignal: 'SIGKILL' }, (error, stdout, stderr) => {
+      resolve({ code: error ? (typeof error.code === 'number' ? error.code : 255) : 0, stdout, stderr })
+    })
+  })
 }
 
 function run(command: string, args: string[]): Promise<string> {
