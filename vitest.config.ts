@@ -14,10 +14,24 @@ const real = {
   pool: 'forks' as const,
 }
 
+const unit = ['test/unit/**/*.test.ts']
+const startup = ['test/unit/cli/start.test.ts']
+
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...shared, name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 } },
+      {
+        test: {
+          ...shared,
+          name: 'unit',
+          include: unit,
+          exclude: startup,
+          testTimeout: 20_000,
+          maxWorkers: 3,
+        },
+      },
+      // Alone, since it measures.
+      { test: { ...shared, name: 'startup', include: startup, sequence: { groupOrder: 1 } } },
       { test: { ...real, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
       { test: { ...real, name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 240_000 } },
       { test: { ...real, name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 1_800_000 } },

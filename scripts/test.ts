@@ -35,8 +35,8 @@ const check = (name: string, program: string, args: string[]): Step => ({
   },
 })
 
-/** A vitest project; its own report in JSON says how many there were. */
-const project = (name: string): Step => ({
+/** Vitest projects, the first names the step; their own report in JSON says how many there were. */
+const project = (name: string, ...more: string[]): Step => ({
   name: `${name} tests`,
   run: async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tsmachine-test-'))
@@ -44,8 +44,7 @@ const project = (name: string): Step => ({
     try {
       const args = [
         'run',
-        '--project',
-        name,
+        ...[name, ...more].flatMap((one) => ['--project', one]),
         '--reporter=default',
         '--reporter=json',
         `--outputFile.json=${report}`,
@@ -90,7 +89,7 @@ const script = (name: string, path: string, args: string[]): Step => ({
 const lint = check('lint', bin('biome'), ['check', '--error-on-warnings', '.'])
 const types = check('types', bin('tsc'), ['-p', '.'])
 const parts: Record<string, Step[]> = {
-  unit: [lint, types, project('unit')],
+  unit: [lint, types, project('unit', 'startup')],
   integration: [project('integration')],
   e2e: [project('e2e')],
   long: [project('long')],
@@ -98,7 +97,7 @@ const parts: Record<string, Step[]> = {
   all: [
     lint,
     types,
-    project('unit'),
+    project('unit', 'startup'),
     project('integration'),
     script('guest (cgroup v2)', 'test/vm/run.ts', ['x64']),
     project('e2e'),
