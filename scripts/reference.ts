@@ -14,7 +14,7 @@ const bins: BinName[] = ['tsmachine', 'tshost', 'tsswarm']
 const fence = '```'
 const head = `# Command reference
 
-Written by \`npm run manifest\` from the commands themselves; do not edit it by hand. Every command prints the same with \`--help\`. Flags may stand before or after arguments; of \`tsmachine ssh\`, all that follows NAME belongs to the command.
+Written by \`npm run manifest\` from the commands themselves; do not edit it by hand. Every command prints the same with \`--help\`. Flags come after the command's name, before or after its arguments; of \`tsmachine ssh\`, all that follows NAME belongs to the command.
 `
 
 /** The whole page. */
