@@ -83,6 +83,8 @@ function addErrors(app: FastifyInstance, context: ApiContext): void {
     const status = statusOf(error)
     if (status >= 500)
       context.log.error({ err: error, method: request.method, url: request.url }, messageOf(error))
+    // What is left of the body is for nobody, and the next request on this connection would wait behind it.
+    if (!request.raw.complete) void reply.header('connection', 'close')
     // 304 has no body.
     if (status === 304) return reply.code(304).send()
     return sendError(reply, status, messageOf(error))
