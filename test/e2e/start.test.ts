@@ -175,6 +175,7 @@ describe.skipIf(reason)('npm start', () => {
     const onCounter = names.get(counter.NodeID!)!
     const victim = onCounter === 'm1' ? 'w2' : onCounter
     const others = hosts.filter((host) => host !== victim)
+    const kept = await flow.runAlways(victim)
     const died = performance.now()
     const killed = flow.run('tsmachine', 'kill', victim)
     await waitFor(
@@ -198,6 +199,10 @@ describe.skipIf(reason)('npm start', () => {
     )
     await everythingRuns(flow)
     expect((await ask(flow.address(victim), '/health')).text).toBe('well\n')
+    // What was to run always runs again: the same container, started anew.
+    const back = (await flow.containers(victim)).find(({ Id }) => Id === kept.Id)!
+    expect(back.State.Running).toBe(true)
+    expect(back.State.StartedAt > kept.State.StartedAt).toBe(true)
   })
 
   test('leaves nothing once all is removed', async () => {

@@ -96,6 +96,20 @@ export class Flow {
     return Promise.all(list.map(({ Id }) => this.get<ContainerState>(host, `/containers/${Id}/json`)))
   }
 
+  /** Starts a container on a host that is to be there again whenever the host is. */
+  async runAlways(host: Host): Promise<ContainerState> {
+    const client = await this.engine(host)
+    const { Id } = await client.call<{ Id: string }>('POST', '/containers/create', {
+      body: {
+        Image: 'tsmachine/hello:latest',
+        Cmd: ['busybox', 'sleep', '3600'],
+        HostConfig: { RestartPolicy: { Name: 'always' } },
+      },
+    })
+    await client.call('POST', `/containers/${Id}/start`)
+    return client.call<ContainerState>('GET', `/containers/${Id}/json`)
+  }
+
   /** Id, start and pid of every container: what a restart of any of them would change. */
   async lives(): Promise<string[]> {
     const all = await Promise.all(hosts.map((host) => this.containers(host)))
