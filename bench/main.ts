@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME...`: the benches by name, all of them when none is given. */
 const benches: Record<string, () => Promise<void>> = {
+  network: async () => (await import('./network.ts')).benchNetwork(),
   start: async () => (await import('./start.ts')).benchStart(),
 }
 

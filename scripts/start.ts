@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { Listr } from 'listr2'
+import { isLiveTerminal } from '../src/cli/progress.ts'
 import { formatMs } from '../src/shared/deadline.ts'
 import { ensureHelloImage } from './hello-image.ts'
 import { askPort, type Heard, run } from './start-tools.ts'
@@ -25,7 +26,7 @@ interface Row {
   url: string
 }
 
-const isTerminal = process.stdout.isTTY === true
+const isTerminal = isLiveTerminal()
 const startedAt = performance.now()
 const heard: Heard[] = []
 

@@ -12,6 +12,7 @@ import { flush } from '@oclif/core/flush'
 import type { Manifest, OclifConfiguration, PJSON } from '@oclif/core/interfaces'
 import { run } from '@oclif/core/run'
 import { settings } from '@oclif/core/settings'
+import { moveLeadingFlags } from './cli/leading-flags.ts'
 import { manifestIsCurrent, pathsForSources } from './cli/manifest.ts'
 import { protectProgramArgs } from './cli/pass-through.ts'
 import { reportError } from './cli/report.ts'
@@ -26,19 +27,14 @@ const bins = {
   tsmachine: {
     folder: 'machine',
     description:
-      'Makes container hosts, on this machine, on your own and in clouds, and joins them into a swarm.',
+      'Makes container hosts, on this machine or out of your own over SSH, and joins them into a swarm.',
     topics: {},
   },
   tshost: {
     folder: 'host',
-    description: 'Runs containers on this host: the engine, its client, and an OCI runtime.',
-    topics: {
-      container: { description: 'Manage containers' },
-      image: { description: 'Manage images' },
-      network: { description: 'Manage networks' },
-      oci: { description: 'Run OCI bundles, as runc does' },
-      volume: { description: 'Manage volumes' },
-    },
+    description:
+      'The container engine of this host: its daemon, and an OCI runtime command (tshost oci --help).',
+    topics: {},
   },
   tsswarm: {
     folder: 'swarm',
@@ -65,7 +61,7 @@ export async function runCli(bin: BinName, args: string[] = process.argv.slice(2
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
   try {
     const config = await loadConfig(bin)
-    await run(protectProgramArgs(args, config), config)
+    await run(protectProgramArgs(moveLeadingFlags(args, config), config), config)
     await flush()
   } catch (error) {
     process.exitCode = error instanceof ExitError ? error.oclif.exit : reportError(error, bin, args)

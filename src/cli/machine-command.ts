@@ -5,7 +5,8 @@ import { string as stringArg } from '@oclif/core/args'
 import { string as stringFlag } from '@oclif/core/flags'
 import type { App, AppOptions } from '../machine/context.ts'
 import { BaseCommand } from './command.ts'
-import { type Progress, showProgress, silentProgress } from './progress.ts'
+import { globalGroup } from './leading-flags.ts'
+import { isLiveTerminal, type Progress, showProgress, silentProgress } from './progress.ts'
 
 /** One machine; `default` where it is left out. */
 export const nameArg = stringArg({
@@ -26,7 +27,7 @@ export abstract class MachineCommand extends BaseCommand {
       char: 's',
       summary: 'Folder of the machines; ~/.tsmachine by default.',
       env: 'TSMACHINE_STORAGE_PATH',
-      helpGroup: 'GLOBAL',
+      helpGroup: globalGroup,
     }),
   }
 
@@ -43,7 +44,7 @@ export abstract class MachineCommand extends BaseCommand {
   /** Steps shown live on a terminal, as lines elsewhere. */
   protected progress(options: { quiet?: boolean; prefix?: string } = {}): Progress {
     if (options.quiet) return silentProgress
-    const terminal = process.stdout.isTTY === true && options.prefix === undefined
+    const terminal = isLiveTerminal() && options.prefix === undefined
     return showProgress({ terminal, prefix: options.prefix, write: (line) => this.log(line) })
   }
 

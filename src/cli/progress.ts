@@ -12,6 +12,11 @@ export interface ProgressOptions {
   write: (line: string) => void
 }
 
+/** Whether a live list can be shown: a terminal without a width would get a letter a line. */
+export function isLiveTerminal(): boolean {
+  return process.stdout.isTTY === true && process.stdout.columns > 0
+}
+
 export type Progress = Reporter & {
   /** Fulfilled when everything told so far is shown. */
   settled: () => Promise<void>

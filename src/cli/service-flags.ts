@@ -18,7 +18,6 @@ export const singleFlags = {
   'health-start-period': text('Time to start in, when failures do not count.'),
   'health-timeout': text('Longest time of one check.'),
   hostname: text('Host name of the containers; may have {{.Task.Slot}} and the like in it.'),
-  init: boolean({ summary: 'Run an init inside that forwards signals and reaps.', allowNo: true }),
   'limit-cpu': text('CPUs that a task may use at most.'),
   'limit-memory': text('Memory that a task may use at most.'),
   'limit-pids': integer({ summary: 'Processes that a task may have at most.' }),

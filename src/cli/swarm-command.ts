@@ -5,6 +5,8 @@ import { integer, string } from '@oclif/core/flags'
 import { formatTable } from '../shared/table.ts'
 import type { EngineApi } from '../swarm/client/api.ts'
 import { BaseCommand } from './command.ts'
+import { globalGroup } from './leading-flags.ts'
+import { isLiveTerminal } from './progress.ts'
 
 export const formatFlag = string({
   char: 'f',
@@ -27,7 +29,7 @@ export abstract class SwarmCommand extends BaseCommand {
       summary: 'The manager: unix:///PATH or tcp://HOST:PORT.',
       description:
         'Without it: DOCKER_HOST (with DOCKER_CERT_PATH and DOCKER_TLS_VERIFY), the docker context, else the only manager among the machines of tsmachine.',
-      helpGroup: 'GLOBAL',
+      helpGroup: globalGroup,
     }),
   }
 
@@ -64,7 +66,7 @@ export abstract class SwarmCommand extends BaseCommand {
     await showConvergence(api, services, {
       timeoutMs: options.wait * 1000,
       isRollback: options.rollback ?? false,
-      isTerminal: process.stdout.isTTY === true && !options.quiet,
+      isTerminal: isLiveTerminal() && !options.quiet,
       write: options.quiet ? () => {} : (line) => this.log(line),
     })
   }

@@ -82,7 +82,7 @@ export async function startEngine(options: DaemonOptions): Promise<RunningEngine
     closers.push(() => images.close())
     const networks = await Networks.open({
       engineId: paths.engineId,
-      dataRoot: paths.network,
+      dataRoot: paths.dataRoot,
       log,
       clock: systemClock,
       emit: ({ type, action, id, attributes }) => events.emit(type, action, id, attributes),

@@ -12,8 +12,6 @@ export interface EnginePaths {
   /** Eight hex digits: in the names of bridges, cgroups, nft tables, and in a keeper's arguments. */
   engineId: string
   containers: string
-  /** Networks, addresses, the swarm's node: what is not a folder of its own kind. */
-  network: string
   swarm: string
   /** Exit records of exec sessions. */
   execs: string
@@ -36,7 +34,6 @@ export function enginePaths(dataRoot: string, execRoot: string): EnginePaths {
     execRoot: realpathSync(execRoot),
     engineId,
     containers: join(real, 'containers'),
-    network: join(real, 'network'),
     swarm: join(real, 'swarm'),
     execs: join(execRoot, 'exec'),
     mountPoint: join(execRoot, 'root'),

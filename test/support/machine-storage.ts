@@ -106,7 +106,8 @@ export class TestStorage {
   }
 }
 
-function cgroupsOf(id: string): string[] {
+/** The groups that a storage's machines share, one a hierarchy. */
+export function cgroupsOf(id: string): string[] {
   return ['/sys/fs/cgroup', ...readdirSync('/sys/fs/cgroup').map((name) => join('/sys/fs/cgroup', name))]
     .map((folder) => join(folder, `tsmachine-${id}`))
     .filter((path) => existsSync(path))

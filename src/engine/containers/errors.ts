@@ -75,7 +75,7 @@ export const containerErrors = {
     kind: 'user',
     http: 400,
     text: (p: { what: string }) => `${p.what} is not supported by this engine`,
-    next: () => 'docs/engine.md lists what is not',
+    next: () => 'docs/api.md lists what is not',
   },
   E_BIND_SOURCE: {
     kind: 'user',

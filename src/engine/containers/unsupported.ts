@@ -1,6 +1,6 @@
 /**
  * What a request may ask for and this engine does not do. A clear refusal beats a container that silently
- * lacks what its owner relied on. docs/engine.md has the same list.
+ * lacks what its owner relied on. docs/api.md has the same list.
  */
 import { fail } from './errors.ts'
 

@@ -6,7 +6,7 @@ export const networkErrors = {
     kind: 'user',
     http: 404,
     text: (p: { name: string }) => `network ${p.name} not found`,
-    next: () => 'see what there is: tshost network ls',
+    next: () => 'see what there is: docker network ls',
   },
   E_NETWORK_AMBIGUOUS: {
     kind: 'user',
@@ -19,7 +19,7 @@ export const networkErrors = {
     kind: 'user',
     http: 409,
     text: (p: { name: string }) => `network with name ${p.name} already exists`,
-    next: (p: { name: string }) => `choose another name, or remove it: tshost network rm ${p.name}`,
+    next: (p: { name: string }) => `choose another name, or remove it: docker network rm ${p.name}`,
   },
   E_NETWORK_PREDEFINED: {
     kind: 'user',
@@ -33,7 +33,7 @@ export const networkErrors = {
     text: (p: { name: string; containers: string[] }) =>
       `error while removing network: network ${p.name} has active endpoints (name: ${p.containers.join(', name: ')})`,
     next: (p: { name: string }) =>
-      `disconnect or remove them first: tshost network disconnect -f ${p.name} NAME`,
+      `disconnect or remove them first: docker network disconnect -f ${p.name} NAME`,
   },
   E_NETWORK_OF_SWARM: {
     kind: 'user',
@@ -65,7 +65,7 @@ export const networkErrors = {
     kind: 'outside',
     http: 500,
     text: () => 'all predefined address pools have been fully subnetted',
-    next: () => 'remove networks that nobody uses (tshost network prune), or name a subnet',
+    next: () => 'remove networks that nobody uses (docker network prune), or name a subnet',
   },
   E_NO_ADDRESS: {
     kind: 'outside',

@@ -68,9 +68,10 @@ async function readPem(path: string): Promise<string> {
 }
 
 function checkUrl(host: string): string {
-  if (/^unix:\/\/\/./.test(host) || /^tcp:\/\/[^/]+$/.test(host)) return host
-  if (/^(http|https):\/\//.test(host)) return host.replace(/^https?:/, 'tcp:').replace(/\/$/, '')
-  if (/^[^:/]+:\d+$/.test(host)) return `tcp://${host}`
+  if (/^unix:\/\/\/./.test(host)) return host
+  const address = /^(?:(?:tcp|https?):\/\/)?([^/]+)\/?$/.exec(host)?.[1]
+  const isComplete = host.includes('://') || /:\d+$/.test(host)
+  if (address && isComplete && URL.canParse(`http://${address}`)) return `tcp://${address}`
   throw fail('E_API_HOST', { host })
 }
 

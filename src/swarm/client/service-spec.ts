@@ -173,7 +173,6 @@ function changeContainer(spec: ContainerSpec, read: Flags): ContainerSpec {
         Search: changeList(spec.DNSConfig?.Search, read, 'dns-search'),
         Options: changeList(spec.DNSConfig?.Options, read, 'dns-option'),
       }),
-      Init: read.flag('init'),
       TTY: read.flag('tty'),
       ReadOnly: read.flag('read-only'),
       CapabilityAdd: changeList(spec.CapabilityAdd, read, 'cap'),

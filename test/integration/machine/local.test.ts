@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { localNames } from '../../../src/machine/drivers/local/names.ts'
 import type { ProcessIdentity } from '../../../src/machine/drivers/local/process.ts'
-import { localSkipReason, TestStorage } from '../../support/machine-storage.ts'
+import { storageId } from '../../../src/machine/paths.ts'
+import { cgroupsOf, localSkipReason, TestStorage } from '../../support/machine-storage.ts'
 
 const reason = await localSkipReason()
 
@@ -172,6 +173,8 @@ rm ssh_host_ed25519_key && ssh-keygen -q -t ed25519 -N "" -f ssh_host_ed25519_ke
     const names = localNames(storage.path, record.id)
     await storage.ok(['kill', 'm1'])
     expect(await storage.ok(['status', 'm1'])).toBe('Stopped\n')
+    // Shared by the machines of the storage, of which another may be starting.
+    expect(cgroupsOf(storageId(storage.path))).not.toEqual([])
     // What else a reboot does: all that is in the kernel is gone, the files stay.
     execFileSync('ip', ['netns', 'delete', names.netns])
     execFileSync('ip', ['link', 'delete', names.bridge])

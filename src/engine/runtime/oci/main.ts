@@ -14,6 +14,7 @@ const global = {
   'log-format': { type: 'string', default: 'text' },
   debug: { type: 'boolean' },
   'systemd-cgroup': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
 } as const satisfies ParseArgsOptionsConfig
 
 const usage = `usage: tshost oci [--root DIR] [--log FILE] [--log-format text|json] COMMAND
@@ -32,6 +33,10 @@ export async function runOci(argv: string[]): Promise<number> {
   try {
     const { values } = parseArgs({ args: argv.slice(0, at), options: global })
     log = { file: values.log, json: values['log-format'] === 'json', debug: values.debug ?? false }
+    if (values.help) {
+      process.stdout.write(`${usage}\n`)
+      return 0
+    }
     const command = argv[at]
     const verb = command === undefined ? undefined : verbs[command]
     if (!verb) {

@@ -7,6 +7,7 @@ import { fail } from '../../errors.ts'
 import type { DriverOptions } from '../../record.ts'
 import { ensureSshKey } from '../../ssh/keys.ts'
 import type { Driver, DriverContext } from '../driver.ts'
+import { removeEmptyCgroups } from './cgroup.ts'
 import { hostDeath, isRunning, killHost, type LocalHost, startHost, stopHost } from './host.ts'
 import { dropLease, takeLease } from './leases.ts'
 import { localNames } from './names.ts'
@@ -41,6 +42,8 @@ export const localDriver: Driver = {
           const names = localNames(storage, record.id)
           if (!(await dropLease(storage, record.id))) return
           await removeSharedNetwork(names)
+          // Only now: a machine that starts makes its group below it, and would find it gone.
+          await removeEmptyCgroups(names.cgroupParent)
           await rm(names.runtimeState, { recursive: true, force: true })
         })
       },

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { waitFor } from '../../../shared/deadline.ts'
 import { readIfThere, writeFileAtomic } from '../../../shared/files.ts'
 import { fail } from '../../errors.ts'
-import { removeCgroups, removeEmptyCgroups } from './cgroup.ts'
+import { removeCgroups } from './cgroup.ts'
 import { capabilitiesOf, hostConfig } from './config.ts'
 import type { LocalNames } from './names.ts'
 import { identify, isAlive, type ProcessIdentity } from './process.ts'
@@ -88,7 +88,6 @@ export async function hostDeath(host: LocalHost): Promise<Error> {
 async function clearRuntime(host: LocalHost): Promise<void> {
   await deleteContainer(host.runtime, containerOf(host))
   await removeCgroups(host.names.cgroup)
-  await removeEmptyCgroups(host.names.cgroupParent)
 }
 
 function containerOf({ names, folder }: LocalHost): OciContainer {
