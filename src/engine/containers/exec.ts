@@ -114,7 +114,7 @@ export class ExecSessions {
           process,
           features: context.features,
           cgroupPath: cgroupPathOf(context, container.id),
-          namespaceFlags: namespaceFlagsOf(container.record, context.features.cgroups.version),
+          namespaceFlags: namespaceFlagsOf(container.record),
           seccomp: request.Privileged
             ? undefined
             : context.filters.of(

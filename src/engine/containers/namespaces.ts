@@ -4,21 +4,19 @@ import type { NamespaceType } from '../runtime/spec.ts'
 import type { ContainerRecord } from './record.ts'
 import type { HostConfig } from './types.ts'
 
-/** A cgroup namespace of its own: Docker's default on v2, on v1 only if asked for. */
-export function hasOwnCgroup(hostConfig: HostConfig, version: 1 | 2): boolean {
-  return (
-    (hostConfig.CgroupnsMode || (version === 2 && !hostConfig.Privileged ? 'private' : 'host')) === 'private'
-  )
+/** A cgroup namespace of its own: Docker's default on v2; here on v1 too, so that the host's tree is not seen. */
+function hasOwnCgroup(hostConfig: HostConfig): boolean {
+  return (hostConfig.CgroupnsMode || (hostConfig.Privileged ? 'host' : 'private')) === 'private'
 }
 
-export function ownNamespaces(record: Pick<ContainerRecord, 'hostConfig'>, version: 1 | 2): NamespaceType[] {
+export function ownNamespaces(record: Pick<ContainerRecord, 'hostConfig'>): NamespaceType[] {
   const { hostConfig } = record
   const list: NamespaceType[] = ['mount']
   if (hostConfig.NetworkMode !== 'host') list.push('network')
   if (hostConfig.UTSMode !== 'host') list.push('uts')
   if (hostConfig.PidMode !== 'host') list.push('pid')
   if (hostConfig.IpcMode !== 'host') list.push('ipc')
-  if (hasOwnCgroup(hostConfig, version)) list.push('cgroup')
+  if (hasOwnCgroup(hostConfig)) list.push('cgroup')
   return list
 }
 
@@ -32,6 +30,6 @@ const flags: Partial<Record<NamespaceType, number>> = {
 }
 
 /** CLONE_NEW* of the namespaces that a process entering the container must join. */
-export function namespaceFlagsOf(record: Pick<ContainerRecord, 'hostConfig'>, version: 1 | 2): number {
-  return ownNamespaces(record, version).reduce((bits, type) => bits | (flags[type] ?? 0), 0) >>> 0
+export function namespaceFlagsOf(record: Pick<ContainerRecord, 'hostConfig'>): number {
+  return ownNamespaces(record).reduce((bits, type) => bits | (flags[type] ?? 0), 0) >>> 0
 }

@@ -22,7 +22,6 @@ export interface SpecInput {
   network: { path: string } | { kind: 'own' | 'host' }
   /** Path of another container's, or undefined for an own one. */
   joined: Partial<Record<'pid' | 'ipc', string>>
-  cgroupVersion: 1 | 2
   /** rro mounts. */
   deepReadonly: boolean
 }
@@ -99,7 +98,7 @@ function toNamespaces(input: SpecInput): { type: NamespaceType; path?: string }[
     ...input.joined,
     network: 'path' in network ? network.path : undefined,
   }
-  return ownNamespaces(input.record, input.cgroupVersion).map((type) => ({ type, path: paths[type] }))
+  return ownNamespaces(input.record).map((type) => ({ type, path: paths[type] }))
 }
 
 function toMounts(input: SpecInput, folder: string): Mount[] {

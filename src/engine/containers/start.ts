@@ -98,7 +98,6 @@ async function runWith(context: ContainerContext, container: Container, setup: N
     openFiles: context.openFiles,
     network: namespace.kind === 'join' ? { path: `/proc/self/fd/${firstExtraFd}` } : { kind: namespace.kind },
     joined: joinedNamespaces(context, record),
-    cgroupVersion: context.features.cgroups.version,
     deepReadonly: context.features.mountSetattr,
   })
   try {

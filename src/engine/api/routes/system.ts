@@ -121,7 +121,7 @@ function infoAnswer({ system, containers, events, images }: ApiContext): object 
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
-    SecurityOptions: ['name=seccomp,profile=builtin', ...(version === 2 ? ['name=cgroupns'] : [])],
+    SecurityOptions: ['name=seccomp,profile=builtin', 'name=cgroupns'],
     Warnings: null,
   }
 }
