@@ -13,7 +13,7 @@ import type { Plugin } from 'esbuild'
 import { messageOf } from '../../shared/errors.ts'
 import { makePrivateFolder, readIfThere, writeFileAtomic } from '../../shared/files.ts'
 import { fail } from '../errors.ts'
-import type { Arch } from './probe.ts'
+import { type Arch, atomicLibrary } from './probe.ts'
 
 /** A file of the bundle. */
 export interface Part {
@@ -44,7 +44,7 @@ export async function buildBundle({ engineEntries, arch, cache }: BundleOptions)
   const node = nativeFile(`node-linux-${arch}`, 'bin/node')
   const koffi = nativeFile(`@koromix/koffi-linux-${arch}`, `linux_${arch}/koffi.node`)
   const engine = await buildEngine(engineEntries, cache)
-  const files = { node, 'koffi.node': koffi, ...engine }
+  const files = { node, 'koffi.node': koffi, ...ownLibraries(arch), ...engine }
   const parts = await Promise.all(
     Object.entries(files).map(async ([name, path]): Promise<Part> => {
       return { name, path, ...(await digestOf(path, cache)) }
@@ -81,6 +81,24 @@ export async function compressPart(part: Part, compression: Compression, cache: 
   }
   return path
 }
+
+/**
+ * Libraries that node needs and a bare Debian lacks, taken from this machine, whose own node needs them too. A
+ * host of another architecture must have them itself.
+ */
+function ownLibraries(arch: Arch): Record<string, string> {
+  if (arch !== process.arch) return {}
+  const path = libraryFolders.map((folder) => join(folder, atomicLibrary)).find((file) => existsSync(file))
+  return path === undefined ? {} : { [atomicLibrary]: path }
+}
+
+/** Where the loader looks on Debian, on Red Hat's systems, and elsewhere. */
+const libraryFolders = [
+  ...({ x64: ['/lib/x86_64-linux-gnu'], arm64: ['/lib/aarch64-linux-gnu'] }[process.arch as Arch] ?? []),
+  '/lib64',
+  '/usr/lib64',
+  '/usr/lib',
+]
 
 /** A file of an optional npm package, which is there where its system and architecture fit. */
 function nativeFile(name: string, file: string): string {

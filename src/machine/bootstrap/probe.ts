@@ -23,9 +23,14 @@ export interface HostFacts {
   freeBytes: { programs: number; data: number }
   /** Somebody else's engine listens on docker's socket. */
   hasOtherEngine: boolean
+  /** Whether the loader finds libatomic.so.1. */
+  hasAtomicLibrary: boolean
   /** Commands of those that we ask for which are there. */
   commands: string[]
 }
+
+/** Node needs it, and it is in no base system. */
+export const atomicLibrary = 'libatomic.so.1'
 
 /** Commands that the engine runs, and the Debian packages that have them. */
 const engineCommands = { ip: 'iproute2', nft: 'nftables' }
@@ -59,6 +64,9 @@ free() {
   while [ ! -d "$dir" ]; do dir=$(dirname "$dir"); done
   df -Pk "$dir" | awk 'NR == 2 { print $4 }'
 }
+for dir in /lib /usr/lib /lib64 /usr/lib64 /lib/*-linux-gnu /usr/lib/*-linux-gnu; do
+  if [ -e "$dir/${atomicLibrary}" ]; then say atomic yes; break; fi
+done
 say programs "$(free "$1")"
 say data "$(free "$2")"
 shift 4
@@ -93,6 +101,7 @@ export function parseFacts(text: string): HostFacts {
     canSudo: value('sudo') === 'yes',
     freeBytes: { programs: kib('programs'), data: kib('data') },
     hasOtherEngine: value('engine') === 'other',
+    hasAtomicLibrary: value('atomic') === 'yes',
     commands: lines.filter(([key]) => key === 'command').map(([, name]) => name),
   }
 }

@@ -15,6 +15,8 @@ export interface ServiceOptions {
   /** The bundle's digest. */
   bundle: string
   port: number
+  /** The host lacks libraries that came with the bundle. */
+  usesOwnLibraries?: boolean
   /** The certificates that the engine reads at its start; a change of theirs restarts it. */
   certificates: readonly string[]
 }
@@ -55,6 +57,7 @@ export function engineCommand({ bundle, port }: Pick<ServiceOptions, 'bundle' | 
 /** What stands for everything that the engine's start depends on: a running engine with another one is stale. */
 export function configDigest(options: ServiceOptions): string {
   const hash = createHash('sha256').update(quoteArgs(engineCommand(options)))
+  if (options.usesOwnLibraries) hash.update('own libraries')
   for (const text of options.certificates) hash.update(text)
   return hash.digest('hex').slice(0, 16)
 }
@@ -65,6 +68,7 @@ export async function serviceFiles(options: ServiceOptions): Promise<ServiceFile
     config: configDigest(options),
     command: quoteArgs(engineCommand(options)),
     log: hostPaths.log,
+    libraries: options.usesOwnLibraries ? `${hostPaths.bundles}/${options.bundle}` : '',
   }
   if (options.init === 'systemd') {
     return [{ path: hostPaths.unit, text: await fill('tshost.service', values), mode: 0o644 }]

@@ -196,8 +196,10 @@ async function certificatesOf(context: MachineContext) {
 
 async function serviceOf(context: MachineContext): Promise<ServiceOptions> {
   const { ca, server } = await certificatesOf(context)
+  const { init, hasAtomicLibrary } = await context.facts()
   return {
-    init: (await context.facts()).init,
+    init,
+    usesOwnLibraries: !hasAtomicLibrary,
     bundle: (await bundleOf(context)).digest,
     port: context.record.engine!.port,
     certificates: [ca, server.cert],

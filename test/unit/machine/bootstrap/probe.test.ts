@@ -18,6 +18,7 @@ const fit: HostFacts = {
   canSudo: false,
   freeBytes: { programs: 1e9, data: 1e9 },
   hasOtherEngine: false,
+  hasAtomicLibrary: true,
   commands: ['ip', 'nft', 'sha256sum', 'gzip'],
 }
 
@@ -29,6 +30,7 @@ cgroup v2
 init none
 uid 1000
 sudo yes
+atomic yes
 programs 1000
 data 2000
 command ip
@@ -45,6 +47,7 @@ command nft
     canSudo: true,
     freeBytes: { programs: 1000 * 1024, data: 2000 * 1024 },
     hasOtherEngine: false,
+    hasAtomicLibrary: true,
     commands: ['ip', 'nft'],
   })
 })

@@ -28,10 +28,23 @@ describe('the engine as a service', () => {
       { ...options, bundle: 'abd' },
       { ...options, port: 2377 },
       { ...options, certificates: ['ca', 'cert 2'] },
+      { ...options, usesOwnLibraries: true },
     ].map(configDigest)
-    expect(new Set(digests).size).toBe(4)
+    expect(new Set(digests).size).toBe(5)
     expect(configDigest({ ...options })).toBe(digests[0])
   })
+
+  test.each(['systemd', 'busybox'] as const)(
+    'finds libraries of the bundle only where %s’s host lacks them',
+    async (init) => {
+      const texts = async (more: object) =>
+        (await serviceFiles({ ...options, init, ...more })).map(({ text }) => text).join('')
+      expect(await texts({ usesOwnLibraries: true })).toMatch(
+        /LD_LIBRARY_PATH=\/opt\/tsmachine\/bundles\/abc$/m,
+      )
+      expect(await texts({})).toMatch(/LD_LIBRARY_PATH=$/m)
+    },
+  )
 
   test('gets a unit under systemd: containers outlive it', async () => {
     const [unit, ...others] = await serviceFiles(options)
