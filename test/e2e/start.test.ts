@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readlinkSync } from 'node:fs'
+import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -11,7 +11,6 @@ import { localSkipReason } from '../support/machine-storage.ts'
 
 const reason = await localSkipReason()
 const root = join(import.meta.dirname, '../..')
-const isCgroupV2 = existsSync('/sys/fs/cgroup/cgroup.controllers')
 
 describe.skipIf(reason)('npm start', () => {
   const flow = new Flow()
@@ -77,8 +76,7 @@ describe.skipIf(reason)('npm start', () => {
         ),
       )
       const shared = ofTask!.filter((link) => ofHost!.includes(link)).map((link) => link.split(':')[0])
-      // As Docker has it: the cgroup namespace is the host's where cgroups are v1, users' and time's everywhere.
-      expect(shared).toEqual(isCgroupV2 ? ['time', 'user'] : ['cgroup', 'time', 'user'])
+      expect(shared).toEqual(['time', 'user'])
     }
   })
 

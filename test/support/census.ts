@@ -42,11 +42,16 @@ export function takeCensus(): Census {
   }
 }
 
-/** What is there after and was not before, and the other way round, each with its kind. */
+/**
+ * What is there after and was not before, and the other way round, each with its kind. Processes of others may
+ * end when they like.
+ */
 export function compareCensus(before: Census, after: Census): string[] {
   return (Object.keys(before) as (keyof Census)[]).flatMap((kind) => [
     ...after[kind].filter((item) => !before[kind].includes(item)).map((item) => `new in ${kind}: ${item}`),
-    ...before[kind].filter((item) => !after[kind].includes(item)).map((item) => `gone from ${kind}: ${item}`),
+    ...before[kind]
+      .filter((item) => kind !== 'processes' && kind !== 'namespaces' && !after[kind].includes(item))
+      .map((item) => `gone from ${kind}: ${item}`),
   ])
 }
 
