@@ -55,8 +55,9 @@ export async function destroyContainer(
   context.table.save(container)
   context.networks.detach(container.id)
   context.table.files.remove(container.id)
+  // While the table still knows its name and labels, which belong to the event.
+  context.events.container('destroy', container.id, {})
   context.table.delete(container)
   if (options.volumes) await removeAnonymousVolumes(context, record.mounts)
-  context.events.container('destroy', container.id, {})
   container.signals.emit('removed', record.state.exitCode)
 }
