@@ -8,7 +8,6 @@ import { defineConfig } from 'vitest/config'
 const shared = { disableConsoleIntercept: true, globals: false }
 const real = {
   ...shared,
-  fileParallelism: false,
   testTimeout: 60_000,
   hookTimeout: 120_000,
   pool: 'forks' as const,
@@ -32,9 +31,9 @@ export default defineConfig({
       },
       // Alone, since it measures.
       { test: { ...shared, name: 'startup', include: startup, sequence: { groupOrder: 1 } } },
-      { test: { ...real, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
-      { test: { ...real, name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 240_000 } },
-      { test: { ...real, name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 1_800_000 } },
+      { test: { ...real, maxWorkers: 3, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
+      { test: { ...real, fileParallelism: false, name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 240_000 } },
+      { test: { ...real, fileParallelism: false, name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 1_800_000 } },
     ],
   },
 })
