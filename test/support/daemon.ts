@@ -131,6 +131,8 @@ export class TestDaemon {
           resolve({ code, stdout, stderr })
         },
       )
+      // A command that reads no input may end before it is written.
+      child.stdin!.on('error', () => undefined)
       child.stdin!.end(options.input ?? '')
     })
   }

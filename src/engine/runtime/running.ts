@@ -223,10 +223,14 @@ function finalStatus(path: string): ExitStatus {
 
 function openIfSame(pid: number, startTime: number | undefined): number | undefined {
   if (startTime === undefined || startTimeOf(pid) !== startTime) return undefined
-  const pidfd = openPidfd(pid)
-  // It may have ended, and its number been given away, between the look and the opening.
-  if (startTimeOf(pid) === startTime) return pidfd
-  closeSync(pidfd)
+  try {
+    const pidfd = openPidfd(pid)
+    if (startTimeOf(pid) === startTime) return pidfd
+    closeSync(pidfd)
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error
+  }
+  // It ended, and its number was perhaps given away, between the look and the opening.
   return undefined
 }
 

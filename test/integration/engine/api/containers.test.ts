@@ -20,6 +20,14 @@ describeDaemon('the life of a container', {}, (daemon) => {
     waitFor(`${name} to change`, async () => (wanted(await state(name)) ? true : undefined), {
       timeoutMs: 10_000,
     })
+  const says = (name: string, words: string) =>
+    waitFor(
+      `${name} to say ${words}`,
+      async () => ((await ok('logs', name)).includes(words) ? true : undefined),
+      {
+        timeoutMs: 10_000,
+      },
+    )
   const events = async (name: string) => {
     const until = (Date.now() / 1000).toFixed(3)
     const filters = encodeURIComponent(JSON.stringify({ container: [name] }))
@@ -142,7 +150,7 @@ describeDaemon('the life of a container', {}, (daemon) => {
   })
 
   it('stops by its own signal, then by SIGKILL when its time is over', async () => {
-    const wait = 'while :; do sleep 0.05; done'
+    const wait = 'echo ready; while :; do sleep 0.05; done'
     await ok('run', '-d', '--name', 'polite', 'busybox', 'sh', '-c', `trap 'exit 5' TERM; ${wait}`)
     await ok(
       'run',
@@ -157,6 +165,7 @@ describeDaemon('the life of a container', {}, (daemon) => {
       `trap 'exit 6' USR1; ${wait}`,
     )
     await ok('run', '-d', '--name', 'deaf', 'busybox', 'sleep', '60')
+    for (const name of ['polite', 'usr1']) await says(name, 'ready')
     await ok('stop', 'polite', 'usr1')
     await ok('stop', '-t', '1', 'deaf')
     expect(await ok('inspect', '-f', '{{.State.ExitCode}}', 'polite', 'usr1', 'deaf')).toBe('5\n6\n137')
@@ -164,15 +173,16 @@ describeDaemon('the life of a container', {}, (daemon) => {
   })
 
   it('gets any signal by kill, and ends by the one that kill sends by itself', async () => {
-    const script = "trap 'echo got HUP' HUP; while :; do sleep 0.05; done"
+    const script = "trap 'echo got HUP' HUP; echo ready; while :; do sleep 0.05; done"
     await ok('run', '-d', '--name', 'target', 'busybox', 'sh', '-c', script)
+    await says('target', 'ready')
     const following = daemon.docker(['logs', '-f', 'target'])
     await ok('kill', '-s', 'HUP', 'target')
     await ok('kill', '-s', 'WINCH', 'target')
     expect((await state('target')).Status).toBe('running')
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await says('target', 'got HUP')
     await ok('kill', 'target')
-    expect((await following).stdout).toBe('got HUP\n')
+    expect((await following).stdout).toBe('ready\ngot HUP\n')
     expect(await ok('wait', 'target')).toBe('137')
     await ok('rm', 'target')
   })
