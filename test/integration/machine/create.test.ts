@@ -154,6 +154,20 @@ describe.skipIf(reason)('create', () => {
       }
     })
 
+    test('a machine that lacks a package, named with the command that brings it', async () => {
+      const hide =
+        'mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w && ' +
+        'mount -t overlay -o lowerdir=/usr/sbin,upperdir=/mnt/u,workdir=/mnt/w overlay /usr/sbin && ' +
+        'rm /usr/sbin/nft && exec "$@"'
+      const result = await storage.run(['create', 'x1'], {
+        command: ['unshare', '-m', 'sh', '-c', hide, 'sh'],
+      })
+      expect(result.stderr).toBe(
+        'tsmachine: this machine lacks nft\n  Install it: apt-get install -y --no-install-recommends nftables\n',
+      )
+      expect(result.code).toBe(3)
+    })
+
     test('someone who is not root', async () => {
       const result = await storage.run(['create', 'x1'], {
         command: ['setpriv', '--reuid', '65534', '--clear-groups'],
