@@ -1,6 +1,6 @@
 /** Exec sessions: a further process in a running container, with a keeper of its own. */
 import { closeSync, mkdirSync, rmSync } from 'node:fs'
-import { isFailure } from '../../shared/errors.ts'
+import { errnoOf, isFailure } from '../../shared/errors.ts'
 import { newHexId } from '../../shared/ids.ts'
 import { openPidfd } from '../kernel/process.ts'
 import { planExec } from '../runtime/plan/exec.ts'
@@ -103,9 +103,9 @@ export class ExecSessions {
     const { container, request } = session
     if (session.state !== 'created') throw fail('E_EXEC_STARTED', { id: session.id })
     if (!container.isRunning) throw fail('E_NOT_RUNNING', { id: container.id })
+    const target = openTarget(container)
     session.state = 'running'
     const exitRecordPath = `${this.folder}/${session.id}`
-    const target = openPidfd(container.record.state.pid)
     try {
       const process = await processOf(context, session)
       const running = await startProcess({
@@ -150,6 +150,16 @@ export class ExecSessions {
     rmSync(exitRecordPath, { force: true })
     setTimeout(() => this.byId.delete(session.id), keepEndedMs).unref()
     session.markEnded()
+  }
+}
+
+/** The container's first process. @throws E_NOT_RUNNING where it has just ended */
+function openTarget(container: Container): number {
+  try {
+    return openPidfd(container.record.state.pid)
+  } catch (error) {
+    if (errnoOf(error) === 'ESRCH') throw fail('E_NOT_RUNNING', { id: container.id }, error)
+    throw error
   }
 }
 
