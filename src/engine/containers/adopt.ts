@@ -1,6 +1,6 @@
 /** The daemon's start: containers that an earlier daemon left, running or not. */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { messageOf } from '../../shared/errors.ts'
+import { causeChain, messageOf } from '../../shared/errors.ts'
 import { processesNamed } from '../kernel/process.ts'
 import { cgroupFolders } from '../runtime/cgroups/hierarchy.ts'
 import { removeCgroup } from '../runtime/cgroups/tree.ts'
@@ -19,11 +19,21 @@ import { handlers, startContainer } from './start.ts'
 /** Loads all records, adopts what runs, settles what ended meanwhile, clears what is broken. */
 export async function adoptContainers(context: ContainerContext): Promise<void> {
   const { table, log } = context
-  const records = table.files.load((folder, error) => {
-    log.warn({ folder }, `not a container, removing: ${messageOf(error)}`)
-    rmSync(folder, { recursive: true, force: true })
-  })
-  for (const record of records) await adopt(context, table.add(record))
+  const records = table.files.load(
+    (folder) => {
+      log.warn({ folder }, 'removed what a crash left of a container')
+      rmSync(folder, { recursive: true, force: true })
+    },
+    (folder, error) => log.error({ folder }, `a container's record can't be read: ${messageOf(error)}`),
+  )
+  for (const record of records) {
+    try {
+      await adopt(context, table.add(record))
+    } catch (error) {
+      // The others are not to suffer for it.
+      log.error({ container: record.id, causes: causeChain(error) }, 'a container could not be adopted')
+    }
+  }
   sweepCgroups(context)
   sweepKeepers(context)
 }

@@ -49,15 +49,23 @@ export class RecordFiles {
     renameSync(`${path}.new`, path)
   }
 
-  /** All readable records; `onBroken` gets the folders that hold none (a crash within create or remove). */
-  load(onBroken: (folder: string, error: unknown) => void): ContainerRecord[] {
+  /**
+   * All readable records. `onEmpty` gets the folders that hold none (a crash within create or remove);
+   * `onUnreadable` those with one that this version can't read, which may be another version's.
+   */
+  load(
+    onEmpty: (folder: string) => void,
+    onUnreadable: (folder: string, error: unknown) => void,
+  ): ContainerRecord[] {
     return readdirSync(this.folder).flatMap((id) => {
+      const folder = join(this.folder, id)
       try {
-        const record = JSON.parse(readFileSync(join(this.folder, id, fileName), 'utf8')) as ContainerRecord
-        if (record.version !== 1) throw new Error(`a container record of version ${record.version}`)
+        const record = JSON.parse(readFileSync(join(folder, fileName), 'utf8')) as ContainerRecord
+        if (record.version !== 1) throw new Error(`it has version ${record.version}, this engine reads 1`)
         return [record]
       } catch (error) {
-        onBroken(join(this.folder, id), error)
+        if (errnoOf(error) === 'ENOENT') onEmpty(folder)
+        else onUnreadable(folder, error)
         return []
       }
     })

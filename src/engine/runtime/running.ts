@@ -3,7 +3,7 @@
  * or by adopting one that an earlier daemon started.
  */
 import { closeSync } from 'node:fs'
-import { errnoOf } from '../../shared/errors.ts'
+import { errnoOf, messageOf } from '../../shared/errors.ts'
 import { O_CLOEXEC } from '../kernel/constants.ts'
 import { pipe, raiseEventFd } from '../kernel/libc.ts'
 import type { Poll } from '../kernel/poll.ts'
@@ -15,10 +15,12 @@ import { openSpool } from './logs/spool.ts'
 import { firstExtraFd, keeperFd } from './plan/context.ts'
 import { closeAll, type DaemonStreams, makeStreams, takeStreams } from './streams.ts'
 
+const formatVersion = 1
+
 /** What must be known to find the process again; kept on disk by the caller. */
 export interface ProcessRecord {
   /** Of this form of the record. */
-  version: 1
+  version: typeof formatVersion
   pid: number
   startTime: number | undefined
   keeperPid: number
@@ -109,7 +111,7 @@ export async function startProcess(options: StartOptions): Promise<Running> {
     })
     for (const fd of Object.values(mine)) opened.delete(fd)
     const processRecord: ProcessRecord = {
-      version: 1,
+      version: formatVersion,
       pid,
       startTime: startTimeOf(pid),
       keeperPid,
@@ -141,12 +143,18 @@ export function adoptProcess(options: AdoptOptions): Running | undefined {
   const { record } = options
   if (record.bootId !== bootId()) return undefined
   const keeper = openIfSame(record.keeperPid, record.keeperStartTime)
-  const streams = keeper === undefined ? undefined : streamsOf(keeper, record)
+  const streams = keeper === undefined ? undefined : streamsOf(keeper, options)
   if (streams) return supervise(options, record, keeper!, streams)
-  // Its keeper was killed: the end will still be seen, the code will not.
+  // Without its keeper the end will still be seen, and the code where the keeper lives to write it.
   const orphan = openIfSame(record.pid, record.startTime)
   if (orphan === undefined) return undefined
-  options.poll.watch({ pidfd: orphan, onExit: () => options.onExit(finalStatus(options.exitRecordPath)) })
+  options.poll.watch({
+    pidfd: orphan,
+    onExit: () => {
+      options.onExit(finalStatus(options.exitRecordPath))
+      endKeeper(record)
+    },
+  })
   return {
     record,
     stdinFd: undefined,
@@ -156,14 +164,29 @@ export function adoptProcess(options: AdoptOptions): Running | undefined {
   }
 }
 
-/** Of a keeper that may have ended, reaped or not: then undefined, and the pidfd is closed. */
-function streamsOf(keeperPidfd: number, record: ProcessRecord): DaemonStreams | undefined {
+/**
+ * Of a keeper that may have ended, reaped or not, or that another version made in another form: then undefined,
+ * and the pidfd is closed.
+ */
+function streamsOf(keeperPidfd: number, { record, onLogError }: AdoptOptions): DaemonStreams | undefined {
   try {
+    if (record.version !== formatVersion) throw new Error(`a process record of version ${record.version}`)
     return takeStreams(keeperPidfd, record)
   } catch (error) {
     closeSync(keeperPidfd)
-    if (errnoOf(error) === 'ESRCH') return undefined
-    throw error
+    if (errnoOf(error) !== 'ESRCH') onLogError?.(`its keeper's streams can't be taken: ${messageOf(error)}`)
+    return undefined
+  }
+}
+
+/** One that could not be taken over would wait for its release for ever. */
+function endKeeper({ keeperPid, keeperStartTime }: ProcessRecord): void {
+  const keeper = openIfSame(keeperPid, keeperStartTime)
+  if (keeper === undefined) return
+  try {
+    signalPidfd(keeper, SIGKILL)
+  } finally {
+    closeSync(keeper)
   }
 }
 

@@ -92,15 +92,20 @@ describe('the table of containers', () => {
     }
   })
 
-  it('is read back from its files, and says which folders hold no container', () => {
+  it('is read back from its files, and says which folders hold none, or one that can not be read', () => {
     const files = new RecordFiles(folder)
     const one = table.add(record('one'))
     for (const name of ['empty', 'broken', one.id]) mkdirSync(join(folder, name))
+    const empty: string[] = []
     const broken: string[] = []
     files.save(one.record)
     writeFileSync(join(folder, 'broken', 'container.json'), '{"version":')
-    expect(files.load((path) => broken.push(path)).map(({ name }) => name)).toEqual(['one'])
-    expect(broken.sort()).toEqual([join(folder, 'broken'), join(folder, 'empty')])
+    const loaded = files.load(
+      (path) => empty.push(path),
+      (path) => broken.push(path),
+    )
+    expect(loaded.map(({ name }) => name)).toEqual(['one'])
+    expect([empty, broken]).toEqual([[join(folder, 'empty')], [join(folder, 'broken')]])
     files.remove(one.id)
     expect(readdirSync(folder).sort()).toEqual(['broken', 'empty'])
   })
