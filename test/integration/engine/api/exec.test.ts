@@ -1,4 +1,5 @@
 import { beforeAll, expect, it } from 'vitest'
+import { waitFor } from '../../../../src/shared/deadline.ts'
 import { describeDaemon } from '../../../support/daemon-suite.ts'
 import { Terminal } from '../../../support/terminal.ts'
 
@@ -18,6 +19,8 @@ describeDaemon('docker exec', { programs: ['script'] }, (daemon) => {
       '600',
     )
   })
+  const reaches = (what: string, probe: () => Promise<boolean>) =>
+    waitFor(what, async () => ((await probe()) ? true : undefined), { timeoutMs: 10_000 })
   const exec = (...args: string[]) => daemon.docker(['exec', ...args])
 
   it('runs a program inside, with its streams and its exit code', async () => {
@@ -88,8 +91,7 @@ describeDaemon('docker exec', { programs: ['script'] }, (daemon) => {
       code: 0,
       stdout: '',
     })
-    await new Promise((resolve) => setTimeout(resolve, 600))
-    expect((await exec('box', 'ls', '/made')).code).toBe(0)
+    await reaches('the file', async () => (await exec('box', 'ls', '/made')).code === 0)
     const made = await daemon.api('POST', '/containers/box/exec', {
       Cmd: ['sh', '-c', 'exit 6'],
       AttachStdout: true,
@@ -101,18 +103,17 @@ describeDaemon('docker exec', { programs: ['script'] }, (daemon) => {
       ExitCode: null,
     })
     await daemon.api('POST', `/exec/${Id}/start`, { Detach: true })
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    expect((await daemon.api('GET', `/exec/${Id}/json`)).json()).toMatchObject({
-      Running: false,
-      ExitCode: 6,
-    })
+    const told = async () => (await daemon.api('GET', `/exec/${Id}/json`)).json()
+    await reaches('its end', async () => !(await told()).Running)
+    expect(await told()).toMatchObject({ Running: false, ExitCode: 6 })
     expect((await daemon.api('POST', `/exec/${Id}/start`, {})).code).toBe(409)
   })
 
   it('ends with the container', async () => {
     await daemon.dockerOk('run', '-d', '--name', 'short', 'busybox', 'sleep', '60')
     const session = exec('short', 'sleep', '60')
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    const sessions = async () => (await daemon.api('GET', '/containers/short/json')).json().ExecIDs
+    await reaches('the session', async () => (await sessions()) !== null)
     await daemon.dockerOk('kill', 'short')
     expect((await session).code).toBe(137)
     await daemon.dockerOk('rm', 'short')

@@ -15,6 +15,7 @@ describeDaemon('the logs of a container', {}, (daemon) => {
     return frames
   }
   let agent: Agent
+  const ask = (path: string) => request(`http://localhost/containers/${path}`, { dispatcher: agent })
   beforeAll(async () => {
     agent = new Agent({ connect: { socketPath: daemon.socket } })
     await daemon.dockerOk(
@@ -49,15 +50,13 @@ describeDaemon('the logs of a container', {}, (daemon) => {
 
   it('keep the streams apart and in order, with an unfinished line at the end', async () => {
     expect(await daemon.docker(['logs', 'two'])).toEqual({ code: 0, stdout: 'out\nend', stderr: 'err\n' })
-    const { body } = await request('http://localhost/containers/two/logs?stdout=1&stderr=1', {
-      dispatcher: agent,
-    })
+    const { body } = await ask('two/logs?stdout=1&stderr=1')
     expect(unframe(Buffer.from(await body.arrayBuffer()))).toEqual([
       [1, 'out\n'],
       [2, 'err\n'],
       [1, 'end'],
     ])
-    const only = await request('http://localhost/containers/two/logs?stderr=1', { dispatcher: agent })
+    const only = await ask('two/logs?stderr=1')
     expect(unframe(Buffer.from(await only.body.arrayBuffer()))).toEqual([[2, 'err\n']])
   })
 
@@ -81,14 +80,18 @@ describeDaemon('the logs of a container', {}, (daemon) => {
     const script =
       'for i in 1 2 3; do echo early $i; done; read go; for i in 1 2 3; do echo late $i; sleep 0.05; done'
     await daemon.dockerOk('run', '-di', '--name', 'live', 'busybox', 'sh', '-c', script)
-    const following = [
-      daemon.docker(['logs', '-f', 'live']),
-      daemon.docker(['logs', '-f', '--tail', '1', 'live']),
-      daemon.docker(['logs', '-f', '--tail', '0', 'live']),
-    ]
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    // The head of an answer comes when its stream has begun.
+    const following = await Promise.all(
+      ['', '&tail=1', '&tail=0'].map((tail) => ask(`live/logs?stdout=1&follow=1${tail}`)),
+    )
     await daemon.docker(['attach', 'live'], { input: 'go\n' })
-    const [all, last, none] = (await Promise.all(following)).map(({ stdout }) => stdout)
+    const [all, last, none] = await Promise.all(
+      following.map(async ({ body }) =>
+        unframe(Buffer.from(await body.arrayBuffer()))
+          .map(([, text]) => text)
+          .join(''),
+      ),
+    )
     const late = 'late 1\nlate 2\nlate 3\n'
     expect([all, last, none]).toEqual([`early 1\nearly 2\nearly 3\n${late}`, `early 3\n${late}`, late])
   })
@@ -96,7 +99,7 @@ describeDaemon('the logs of a container', {}, (daemon) => {
   it('go on over restarts, and are raw for a terminal', async () => {
     await daemon.dockerOk('run', '-t', '--name', 'again', 'busybox', 'echo', 'once more')
     await daemon.dockerOk('start', '-a', 'again')
-    const { body } = await request('http://localhost/containers/again/logs?stdout=1', { dispatcher: agent })
+    const { body } = await ask('again/logs?stdout=1')
     expect(await body.text()).toBe('once more\r\nonce more\r\n')
   })
 

@@ -94,10 +94,15 @@ describeDaemon('a daemon that is killed', {}, (daemon) => {
   })
 
   it('sees the end of a container whose keeper was killed, with a code that says it is unknown', async () => {
-    const id = await daemon.dockerOk('run', '-d', 'busybox', 'sh', '-c', 'echo before; sleep 0.5; echo after')
+    const script = 'echo before; read go; echo after'
+    const id = await daemon.dockerOk('run', '-di', 'busybox', 'sh', '-c', script)
     process.kill(keeperOf(id)!, 'SIGKILL')
     await keeperGone(id)
     expect(await state(id)).toMatchObject({ Status: 'running' })
+    expect(await daemon.docker(['attach', id], { input: 'go\n' })).toMatchObject({
+      code: 255,
+      stdout: 'after\n',
+    })
     expect(await daemon.dockerOk('wait', id)).toBe('255')
     expect(await output(id)).toBe('before\nafter\n')
   })

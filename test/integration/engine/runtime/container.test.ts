@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { controllerFolder } from '../../../../src/engine/runtime/cgroups/hierarchy.ts'
+import { waitFor } from '../../../../src/shared/deadline.ts'
 import { mountCount, RuntimeBench } from '../../../support/bundle.ts'
 import { missing, titled } from '../../../support/needs.ts'
 
@@ -150,12 +153,16 @@ describe.skipIf(reason)(titled('a container', reason), () => {
     expect(killed.status).toMatchObject({ exitCode: 137, signal: 9 })
     const forks = await bench.run(['sh', '-c', 'for i in $(seq 40); do sleep 1 & done; wait'], { change })
     expect(forks.stderr).toMatch(/can't fork/)
-    // Long enough for the first period, in which nothing is held back yet, not to count.
-    const before = Date.now()
-    const busy = await bench.run(['sh', '-c', 'i=0; while [ $i -lt 150000 ]; do i=$((i+1)); done'], {
-      change,
+    // Until the kernel has counted periods in which it was held back, however quick or slow the machine is.
+    const began = performance.now()
+    const busy = await bench.start(['sh', '-c', 'while :; do :; done'], { change })
+    const stat = `${controllerFolder(bench.features.cgroups, 'cpu', busy.cgroupPath)}/cpu.stat`
+    const throttled = () => Number(/^nr_throttled (\d+)/m.exec(readFileSync(stat, 'utf8'))?.[1])
+    await waitFor('the kernel to hold it back', () => (throttled() >= 5 ? true : undefined), {
+      timeoutMs: 20_000,
     })
-    const elapsedUs = (Date.now() - before) * 1000
-    expect(busy.status.userUs + busy.status.systemUs).toBeLessThan(elapsedUs * 0.6)
+    busy.running.signal(9)
+    const { userUs, systemUs } = await busy.end
+    expect(userUs + systemUs).toBeLessThan((performance.now() - began) * 1000 * 0.6)
   })
 })
