@@ -1,6 +1,6 @@
 /** The daemon's start: containers that an earlier daemon left, running or not. */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { causeChain, messageOf } from '../../shared/errors.ts'
+import { causeChain, errnoOf, messageOf } from '../../shared/errors.ts'
 import { processesNamed } from '../kernel/process.ts'
 import { cgroupFolders } from '../runtime/cgroups/hierarchy.ts'
 import { removeCgroup } from '../runtime/cgroups/tree.ts'
@@ -106,14 +106,10 @@ function sweepCgroups(context: ContainerContext): void {
   const [folder] = cgroupFolders(context.features.cgroups, context.cgroup.parent)
   if (!folder || !existsSync(folder)) return
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (
-      !entry.isDirectory() ||
-      !/^[0-9a-f]{64}$/.test(entry.name) ||
-      context.table.find(entry.name)?.isRunning
-    )
-      continue
+    if (!entry.isDirectory() || !/^[0-9a-f]{64}$/.test(entry.name)) continue
+    if (context.table.find(entry.name)?.isRunning || isUnreadable(context, entry.name)) continue
     const pids = readFileSync(`${folder}/${entry.name}/cgroup.procs`, 'utf8').split('\n').filter(Boolean)
-    for (const pid of pids) process.kill(Number(pid), 'SIGKILL')
+    for (const pid of pids) endProcess(Number(pid))
     removeCgroup(context.features.cgroups, cgroupPathOf(context, entry.name)).catch((error: unknown) =>
       context.log.warn({ cgroup: entry.name }, `orphaned cgroup stays: ${messageOf(error)}`),
     )
@@ -128,7 +124,21 @@ function sweepKeepers(context: ContainerContext): void {
   for (const { pid, args } of processesNamed(keeperName)) {
     const [, engineId, id = '', session] = args
     // A session's keeper ends with its session.
-    if (engineId !== context.engineId || session) continue
-    if (context.table.find(id)?.record.process?.keeperPid !== pid) process.kill(pid, 'SIGKILL')
+    if (engineId !== context.engineId || session || isUnreadable(context, id)) continue
+    if (context.table.find(id)?.record.process?.keeperPid !== pid) endProcess(pid)
+  }
+}
+
+/** A container of another version of this engine: what runs of it is that one's. */
+function isUnreadable({ table }: ContainerContext, id: string): boolean {
+  return !table.find(id) && existsSync(table.files.folderOf(id))
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    // It was quicker.
+    if (errnoOf(error) !== 'ESRCH') throw error
   }
 }

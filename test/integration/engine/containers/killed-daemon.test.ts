@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { processesNamed, startTimeOf } from '../../../../src/engine/kernel/process.ts'
 import { waitFor } from '../../../../src/shared/deadline.ts'
@@ -124,6 +124,18 @@ describeDaemon('a daemon that is killed', {}, (daemon) => {
       timeoutMs: 5000,
     })
     expect((await daemon.leftovers()).filter((line) => line.includes(id))).toEqual([])
+  })
+
+  it('leaves a container alone that another version of it has written down', async () => {
+    const id = await daemon.dockerOk('run', '-d', 'busybox', 'sleep', '60')
+    const { Pid } = await state(id)
+    const path = `${daemon.dataRoot}/containers/${id}/container.json`
+    const own = readFileSync(path, 'utf8')
+    await restart(() => writeFileSync(path, JSON.stringify({ ...JSON.parse(own), version: 99 })))
+    expect((await daemon.api('GET', `/containers/${id}/json`)).code).toBe(404)
+    await restart(() => writeFileSync(path, own))
+    expect(await state(id)).toMatchObject({ Status: 'running', Pid })
+    await daemon.dockerOk('rm', '-f', id)
   })
 
   it('destroys a container of --rm that ended while it was away', async () => {
