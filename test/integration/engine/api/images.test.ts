@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { makeImageArchive } from '../../../../src/engine/images/archive.ts'
 import { describeDaemon } from '../../../support/daemon-suite.ts'
+import { which } from '../../../support/needs.ts'
 
 describeDaemon('images and events by the docker command', {}, (daemon) => {
   const ok = (...args: string[]) => daemon.dockerOk(...args)
@@ -70,7 +71,7 @@ describeDaemon('images and events by the docker command', {}, (daemon) => {
     const archive = makeImageArchive({
       layers: [
         [
-          { type: 'file', path: 'bin/busybox', source: '/bin/busybox', mode: 0o755 },
+          { type: 'file', path: 'bin/busybox', source: which('busybox')!, mode: 0o755 },
           { type: 'file', path: 'etc/passwd', content: 'app:x:77:78::/srv:/bin/sh\n' },
           { type: 'file', path: 'srv/words', content: 'from the image\n' },
         ],

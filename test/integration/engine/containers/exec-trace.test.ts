@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { waitFor } from '../../../../src/shared/deadline.ts'
@@ -15,6 +15,9 @@ function traceProblem(): string | undefined {
   }
 }
 
+const threadsOf = (pid: number) => readdirSync(`/proc/${pid}/task`).map((id) => `/proc/${pid}/task/${id}`)
+const isTraced = (thread: string) => /^TracerPid:\s+[1-9]/m.test(readFileSync(`${thread}/status`, 'utf8'))
+
 describeDaemon('what the daemon executes', { programs: ['strace'] }, (daemon) => {
   it('between an API call and the user’s program is an image in memory and nothing else', async (context) => {
     const problem = traceProblem()
@@ -29,8 +32,7 @@ describeDaemon('what the daemon executes', { programs: ['strace'] }, (daemon) =>
     try {
       await waitFor(
         'strace to hold every thread of the daemon',
-        () =>
-          /^TracerPid:\s+[1-9]/m.test(readFileSync(`/proc/${daemon.pid}/status`, 'utf8')) ? true : undefined,
+        () => (threadsOf(daemon.pid).every(isTraced) ? true : undefined),
         { timeoutMs: 10_000 },
       )
       // A port, a volume and a bridge: no helper for any of them either.
