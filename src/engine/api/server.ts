@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
 import { type Failure, isFailure, messageOf } from '../../shared/errors.ts'
+import { discardRest } from './body.ts'
 import type { ApiContext } from './context.ts'
 import { type HijackHandler, type HijackTable, splitVersion } from './hijack.ts'
 import { containerRoutes } from './routes/containers.ts'
@@ -83,8 +84,8 @@ function addErrors(app: FastifyInstance, context: ApiContext): void {
     const status = statusOf(error)
     if (status >= 500)
       context.log.error({ err: error, method: request.method, url: request.url }, messageOf(error))
-    // What is left of the body is for nobody, and the next request on this connection would wait behind it.
-    if (!request.raw.complete) void reply.header('connection', 'close')
+    // What is left of a long body is for nobody, and the next request on this connection would wait behind it.
+    if (!(await discardRest(request.raw))) void reply.header('connection', 'close')
     // 304 has no body.
     if (status === 304) return reply.code(304).send()
     return sendError(reply, status, messageOf(error))

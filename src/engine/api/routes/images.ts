@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { failures, messageOf } from '../../../shared/errors.ts'
+import { chunksOf } from '../body.ts'
 import type { ApiContext } from '../context.ts'
 import { filters, flag, type Query, text } from '../query.ts'
 
@@ -36,7 +37,7 @@ export function imageRoutes({ images }: ApiContext): FastifyPluginAsync {
       const quiet = flag(queryOf(request), 'quiet')
       const progress = new ProgressStream()
       void images
-        .load(request.body as Readable, (p) => {
+        .load(chunksOf(request.body as Readable), (p) => {
           if (!quiet || p.stream) progress.send(p)
         })
         .then(

@@ -42,11 +42,13 @@ describeDaemon('a daemon that finds containers it can not make sense of', {}, (d
   })
 
   it('watches the end of one whose keeper can not hand over, and learns its code from the keeper', async () => {
-    const id = await daemon.dockerOk('run', '-d', 'busybox', 'sh', '-c', 'sleep 2; exit 9')
+    const script = 'until [ -e /go ]; do sleep 0.05; done; exit 9'
+    const id = await daemon.dockerOk('run', '-d', 'busybox', 'sh', '-c', script)
     await daemon.stop('SIGKILL')
     change(id, (record) => Object.assign(record.process!, { version: 99 }))
     await daemon.start()
     expect(await state(id)).toMatchObject({ Running: true })
+    await daemon.dockerOk('exec', id, 'touch', '/go')
     expect(await daemon.dockerOk('wait', id)).toBe('9')
     expect(processesNamed('tshost-keeper').filter(({ args }) => args.includes(id))).toEqual([])
     expect(readFileSync(daemon.logPath, 'utf8')).toContain("its keeper's streams can't be taken")
