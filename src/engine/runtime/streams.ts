@@ -28,15 +28,16 @@ export function makeStreams(options: { stdin: boolean; terminal: boolean }): Str
     return fds
   }
   try {
-    const [nothing] = keep([openSync('/dev/null', 'r+')]) as [number]
     const [control, release] = keep([makeEventFd(), makeEventFd()]) as [number, number]
+    const openNothing = () => keep([openSync('/dev/null', 'r+')])[0]!
     if (options.terminal) {
+      const nothing = openNothing()
       return {
         container: [nothing, nothing, nothing],
         keeper: { stdin: nothing, stdout: nothing, stderr: nothing, control, release },
       }
     }
-    const input = options.stdin ? keep(pipe(O_CLOEXEC)) : [nothing, nothing]
+    const input = options.stdin ? keep(pipe(O_CLOEXEC)) : Array(2).fill(openNothing())
     if (options.stdin) setNonblocking(input[1]!)
     const output = keep(pipe(O_CLOEXEC))
     const errors = keep(pipe(O_CLOEXEC))

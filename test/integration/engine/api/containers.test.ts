@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { expect, it, vi } from 'vitest'
 import { startTimeOf } from '../../../../src/engine/kernel/process.ts'
 import { waitFor } from '../../../../src/shared/deadline.ts'
 import { describeDaemon } from '../../../support/daemon-suite.ts'
@@ -10,6 +11,15 @@ interface State {
   ExitCode: number
   StartedAt: string
   FinishedAt: string
+}
+
+/** Undefined where it was closed while we looked. */
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 describeDaemon('the life of a container', {}, (daemon) => {
@@ -239,5 +249,30 @@ describeDaemon('the life of a container', {}, (daemon) => {
     )
     const results = await Promise.all(runs)
     expect(results.map(({ code, stdout }) => [code, stdout])).toEqual(results.map((_, i) => [i, `${i}\n`]))
+  })
+
+  it('leaves the daemon no descriptor, however it ran', async () => {
+    const once = async () => {
+      await ok('run', '--rm', 'busybox', 'true')
+      await ok('run', '--rm', '-t', 'busybox', 'true')
+      await daemon.docker(['run', '--rm', '-i', 'busybox', 'cat'], { input: 'x' })
+      await daemon.docker(['run', '--rm', 'busybox', 'no-such-program'])
+      const id = await ok('run', '-d', 'busybox', 'sleep', '60')
+      await ok('exec', id, 'true')
+      await ok('exec', '-t', id, 'true')
+      await daemon.docker(['exec', id, 'no-such-program'])
+      await ok('rm', '-f', id)
+    }
+    /** Kinds of open files; the sockets of clients come and go by themselves. */
+    const descriptors = () =>
+      readdirSync(`/proc/${daemon.pid}/fd`)
+        .flatMap((fd) => linkOf(`/proc/${daemon.pid}/fd/${fd}`) ?? [])
+        .filter((name) => !name.startsWith('socket:'))
+        .map((name) => name.replace(/:\[\d+\]$/, ''))
+        .sort()
+    await once()
+    const before = descriptors()
+    for (let i = 0; i < 3; i++) await once()
+    await vi.waitFor(() => expect(descriptors()).toEqual(before), { timeout: 5000 })
   })
 })
