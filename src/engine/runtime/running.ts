@@ -3,6 +3,7 @@
  * or by adopting one that an earlier daemon started.
  */
 import { closeSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf, messageOf } from '../../shared/errors.ts'
 import { O_CLOEXEC } from '../kernel/constants.ts'
 import { pipe, raiseEventFd } from '../kernel/libc.ts'
@@ -150,10 +151,11 @@ export function adoptProcess(options: AdoptOptions): Running | undefined {
   if (orphan === undefined) return undefined
   options.poll.watch({
     pidfd: orphan,
-    onExit: () => {
-      options.onExit(finalStatus(options.exitRecordPath))
-      endKeeper(record)
-    },
+    onExit: () =>
+      void lateStatus(options).then((status) => {
+        options.onExit(status)
+        endKeeper(record)
+      }),
   })
   return {
     record,
@@ -232,16 +234,37 @@ function supervise(
   }
 }
 
-function finalStatus(path: string): ExitStatus {
-  return (
-    readExitRecord(path) ?? {
-      exitCode: unknownExitCode,
-      finishedAtNs: Temporal.Now.instant().epochNanoseconds,
-      userUs: 0,
-      systemUs: 0,
-      maxRssBytes: 0,
+const recordTries = 100
+const recordPauseMs = 10
+
+/** The keeper learns of the end when we do, and may still be writing. Never rejects. */
+async function lateStatus({ record, exitRecordPath, onLogError }: AdoptOptions): Promise<ExitStatus> {
+  try {
+    for (let i = 0; i < recordTries; i++) {
+      const keeperLives = startTimeOf(record.keeperPid) === record.keeperStartTime
+      const status = readExitRecord(exitRecordPath)
+      if (status) return status
+      if (!keeperLives) break
+      await sleep(recordPauseMs)
     }
-  )
+  } catch (error) {
+    onLogError?.(messageOf(error))
+  }
+  return unknownStatus()
+}
+
+function finalStatus(path: string): ExitStatus {
+  return readExitRecord(path) ?? unknownStatus()
+}
+
+function unknownStatus(): ExitStatus {
+  return {
+    exitCode: unknownExitCode,
+    finishedAtNs: Temporal.Now.instant().epochNanoseconds,
+    userUs: 0,
+    systemUs: 0,
+    maxRssBytes: 0,
+  }
 }
 
 function openIfSame(pid: number, startTime: number | undefined): number | undefined {
