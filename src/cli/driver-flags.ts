@@ -13,10 +13,17 @@ export function driverFlags(): FlagInput {
     for (const [name, option] of Object.entries(options)) {
       const text =
         option.default === undefined ? option.summary : `${option.summary} [default: ${option.default}]`
-      const common = { summary: text, env: option.env, helpGroup: `${driver.toUpperCase()} DRIVER` }
+      const common = {
+        summary: text,
+        env: option.env,
+        helpGroup: `${driver.toUpperCase()} DRIVER`,
+        ...(option.aliases && { aliases: [...option.aliases] }),
+      }
       const key = `${driver}-${name}`
       if (option.type === 'boolean') flags[key] = boolean(common)
-      else flags[key] = option.type === 'integer' ? integer(common) : string(common)
+      else if (option.type === 'integer') flags[key] = integer(common)
+      else if (option.type === 'string') flags[key] = string(common)
+      else flags[key] = string({ ...common, multiple: true, delimiter: ',', multipleNonGreedy: true })
     }
   }
   return flags
@@ -31,6 +38,6 @@ export function optionsOf(driver: string, flags: Record<string, unknown>): Drive
   return Object.fromEntries(
     Object.entries(flags)
       .filter(([key, value]) => key.startsWith(prefix) && value !== undefined)
-      .map(([key, value]) => [key.slice(prefix.length), value as string | number | boolean]),
+      .map(([key, value]) => [key.slice(prefix.length), value as DriverOptions[string]]),
   )
 }

@@ -5,7 +5,8 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { errnoOf } from '../shared/errors.ts'
 import { type App, MachineContext } from './context.ts'
-import { driverEntry } from './drivers/registry.ts'
+import { driverEntry, driverName } from './drivers/registry.ts'
+import { ownerOfThisClient } from './drivers/tags.ts'
 import { fail } from './errors.ts'
 import { planForward } from './journal/plan.ts'
 import { runForward } from './journal/run.ts'
@@ -33,7 +34,8 @@ export interface CreateRequest {
  * nothing half-made stays; a killed process leaves its journal for the next run.
  * @throws whatever the failing step threw; E_LEFT_BEHIND when taking back failed, too; E_ABORTED on Ctrl-C
  */
-export async function createMachine(app: App, request: CreateRequest): Promise<MachineRecord> {
+export async function createMachine(app: App, given: CreateRequest): Promise<MachineRecord> {
+  const request = { ...given, driver: driverName(given.driver) }
   const { store } = app
   const name = request.name ?? (await makeUpName(store))
   if (!isMachineName(name)) throw fail('E_MACHINE_NAME', { name })
@@ -98,6 +100,7 @@ function newRecord(
     name,
     driver,
     created: app.now().toISOString(),
+    owner: ownerOfThisClient(),
     options,
     swarm,
     dockerContext,
@@ -121,7 +124,7 @@ function requireSame(record: MachineRecord, { driver, options, swarm }: CreateRe
   const differs = (what: string) => fail('E_MACHINE_DIFFERS', { name, what })
   if (record.driver !== driver) throw differs(`--driver ${record.driver}`)
   for (const key of new Set([...Object.keys(record.options), ...Object.keys(options)])) {
-    if (record.options[key] !== options[key])
+    if (String(record.options[key]) !== String(options[key]))
       throw differs(`--${driver}-${key} ${record.options[key] ?? 'not given'}`)
   }
   if (record.swarm?.role !== swarm?.role) throw differs(`--swarm ${record.swarm?.role ?? 'not given'}`)

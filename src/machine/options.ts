@@ -20,7 +20,7 @@ export function checkOptions(driver: string, table: OptionTable, given: DriverOp
   }
   const options: DriverOptions = {}
   for (const [name, option] of Object.entries(table)) {
-    const value = given[name] ?? option.default
+    const value = given[name] ?? (option.type === 'strings' ? undefined : option.default)
     if (value === undefined) {
       if (option.required) throw fail('E_OPTION', { option: `--${driver}-${name}`, why: 'it must be given' })
       continue

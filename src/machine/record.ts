@@ -4,7 +4,7 @@
 import type { JournalEntry } from './journal/step.ts'
 
 /** The options that a driver declares, by flag name; never a secret. */
-export type DriverOptions = Record<string, string | number | boolean>
+export type DriverOptions = Record<string, string | number | boolean | string[]>
 
 export interface SshAddress {
   host: string
@@ -30,6 +30,10 @@ export interface MachineRecord {
   driver: string
   /** When its creation began, ISO 8601. */
   created: string
+  /** USER@HOST of whoever began it; in the tags of what it has in a cloud. */
+  owner?: string
+  /** When `gc` may remove it, ISO 8601; never where it is left out. */
+  expires?: string
   options: DriverOptions
   swarm?: SwarmPlan
   /** Whether a docker context is to be written for it. */

@@ -42,6 +42,7 @@ export class BareHost {
       storage: storage.path,
       withStorage: (work) => storage.store.withStorage(work),
       ssh: () => host.connect(),
+      waitMs: 10_000,
     })
     try {
       for (const step of localDriver.steps) await step.do(host.#context, host.#run)

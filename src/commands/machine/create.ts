@@ -3,6 +3,7 @@ import { boolean, custom, string } from '@oclif/core/flags'
 import { driverFlags, optionsOf } from '../../cli/driver-flags.ts'
 import { interruptSignal } from '../../cli/interrupt.ts'
 import { MachineCommand } from '../../cli/machine-command.ts'
+import { driverName } from '../../machine/drivers/registry.ts'
 import { fail } from '../../machine/errors.ts'
 import { parseDuration } from '../../shared/units.ts'
 
@@ -65,7 +66,7 @@ export default class Create extends MachineCommand {
       const record = await createMachine(app, {
         name: args.name,
         driver: flags.driver,
-        options: optionsOf(flags.driver, flags),
+        options: optionsOf(driverName(flags.driver), flags),
         swarm: role && { role, join: flags['swarm-join'] },
         dockerContext: flags['docker-context'],
       })

@@ -13,11 +13,14 @@ export type MachineState = 'Running' | 'Stopped' | 'Paused' | 'Starting' | 'Stop
 /** An option of a driver; flag, environment variable, help and reference derive from it. */
 export interface DriverOption {
   summary: string
-  type: 'string' | 'integer' | 'boolean'
+  /** `strings` may be given several times; the environment variable holds them with commas between. */
+  type: 'string' | 'integer' | 'boolean' | 'strings'
   /** Environment variable that stands in for the flag. */
   env: string
   default?: string | number | boolean
   required?: boolean
+  /** Whole flag names, without dashes, that mean the same: those of docker-machine's driver. */
+  aliases?: readonly string[]
 }
 
 /** The options by flag name without the driver's prefix: `ip-address` is --generic-ip-address. */
@@ -33,6 +36,8 @@ export interface DriverContext {
   withStorage: <T>(work: () => Promise<T>) => Promise<T>
   /** An SSH connection to the host, for those whose power switch is a command there. */
   ssh: () => Promise<SshConnection>
+  /** How long to wait for anything of the host to come up. */
+  waitMs: number
 }
 
 export type PowerAction = 'start' | 'stop' | 'kill' | 'restart'

@@ -9,6 +9,8 @@ import { localOptions } from './local/options.ts'
 
 export interface DriverEntry {
   summary: string
+  /** Other names: docker-machine's. */
+  aliases?: readonly string[]
   options: OptionTable
   load: () => Promise<Driver>
 }
@@ -28,7 +30,13 @@ export const drivers: Record<string, DriverEntry> = {
 
 /** @throws E_DRIVER_UNKNOWN */
 export function driverEntry(name: string): DriverEntry {
-  const entry = Object.hasOwn(drivers, name) ? drivers[name] : undefined
-  if (!entry) throw fail('E_DRIVER_UNKNOWN', { driver: name, known: Object.keys(drivers) })
-  return entry
+  return drivers[driverName(name)]!
+}
+
+/** The driver's own name, for one of its names. @throws E_DRIVER_UNKNOWN */
+export function driverName(name: string): string {
+  if (Object.hasOwn(drivers, name)) return name
+  const found = Object.entries(drivers).find(([, { aliases }]) => aliases?.includes(name))
+  if (!found) throw fail('E_DRIVER_UNKNOWN', { driver: name, known: Object.keys(drivers) })
+  return found[0]
 }
