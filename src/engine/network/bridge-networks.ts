@@ -152,13 +152,7 @@ export class BridgeNetworks {
   #defaultBridgeIpam(avoided: readonly Subnet[]): { subnet: string; gateway: string } {
     const { bip, table } = this.#options
     if (bip !== undefined) {
-      const cidr = parseCidr(bip)
-      if (!cidr || cidr.subnet.prefixLength > 30 || cidr.address === cidr.subnet.first) {
-        throw fail('E_NETWORK_OPTION', {
-          option: '--bip',
-          problem: `${bip} is no address such as 192.168.5.1/24`,
-        })
-      }
+      const cidr = readBip(bip)
       return { subnet: formatSubnet(cidr.subnet), gateway: formatIpv4(cidr.address) }
     }
     const taken = [...table.subnets().map(({ subnet }) => subnet), ...this.#foreignSubnets(), ...avoided]
@@ -260,4 +254,16 @@ export function networkRules({ record, options }: LiveNetwork): NetworkRules {
     masquerade: options.masquerade,
     internal: record.internal,
   }
+}
+
+/** The default bridge's address as the user wants it. @throws E_NETWORK_OPTION */
+export function readBip(bip: string): NonNullable<ReturnType<typeof parseCidr>> {
+  const cidr = parseCidr(bip)
+  if (!cidr || cidr.subnet.prefixLength > 30 || cidr.address === cidr.subnet.first) {
+    throw fail('E_NETWORK_OPTION', {
+      option: '--bip',
+      problem: `${bip} is no address such as 192.168.5.1/24`,
+    })
+  }
+  return cidr
 }

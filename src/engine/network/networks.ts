@@ -13,7 +13,7 @@ import { type Nft, openNft } from '../kernel/nft.ts'
 import { bootId } from '../kernel/process.ts'
 import { Attachments } from './attachments.ts'
 import { setSysctl } from './bridge.ts'
-import { BridgeNetworks, networkRules } from './bridge-networks.ts'
+import { BridgeNetworks, networkRules, readBip } from './bridge-networks.ts'
 import { type ContainerFiles, containerFiles, hostNetworkFiles } from './container-files.ts'
 import { endpointSettings, idleEndpointSettings, networkSettings } from './container-views.ts'
 import type { Clock, HostDoors, Log, NetworkEvent } from './context.ts'
@@ -136,6 +136,8 @@ export class Networks {
    * @throws SystemCallError, NftError, E_NO_SUBNET
    */
   static async open(options: NetworksOptions): Promise<Networks> {
+    // Before anything is made that a refusal would leave behind.
+    if (options.bip !== undefined) readBip(options.bip)
     const storage = new NetworkStorage(options.dataRoot, options.log)
     await storage.open()
     const networks = new Networks(options, storage)

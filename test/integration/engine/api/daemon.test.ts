@@ -3,8 +3,9 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { enginePaths } from '../../../../src/engine/paths.ts'
 import { issueCertificate, type KeyPair, makeCa } from '../../../../src/shared/certificates.ts'
-import { daemonCommand, leftoversOf, TestDaemon } from '../../../support/daemon.ts'
+import { daemonCommand, eraseEngine, leftoversOf, TestDaemon } from '../../../support/daemon.ts'
 import { endDaemon } from '../../../support/daemon-suite.ts'
 import { missing, titled } from '../../../support/needs.ts'
 
@@ -166,6 +167,9 @@ describe.skipIf(reason)(titled("a daemon's flags", reason), () => {
         ])
       }
       expect((await daemon.api('GET', '/_ping')).text).toBe('OK')
+      const { engineId } = enginePaths(`${folder}/data`, `${folder}/exec`)
+      expect(await leftoversOf(engineId, folder)).toEqual([])
+      await eraseEngine(engineId)
       expect(existsSync(`${folder}/data/engine.lock`)).toBe(false)
     } finally {
       rmSync(folder, { recursive: true })
