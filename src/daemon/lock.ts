@@ -1,5 +1,15 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { bootId, startTimeOf } from '../engine/kernel/process.ts'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { flock } from '../engine/kernel/libc.ts'
 import { errnoOf, failures } from '../shared/errors.ts'
 
 const fail = failures({
@@ -11,27 +21,45 @@ const fail = failures({
   },
 } as const)
 
+const LOCK_EX = 2
+const LOCK_NB = 4
+
 /**
- * Takes a data root for this process. A lock whose process is gone, or from before the last boot, does not count.
- * @returns the release
+ * Takes a data root for this process, by a lock that the kernel lets go of when the process ends in any way
+ * (flock(2)). The pid in the file is for those who ask who has it.
+ * @returns the release, which takes the file away
  * @throws E_ENGINE_RUNS
  */
 export function lockEngine(path: string): () => void {
-  const holder = readHolder(path)
-  if (holder && holder.bootId === bootId() && startTimeOf(holder.pid) === holder.startTime) {
-    throw fail('E_ENGINE_RUNS', { path, pid: holder.pid })
+  for (;;) {
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+    try {
+      flock(fd, LOCK_EX | LOCK_NB)
+      // Its last holder may have taken the file away in between: then this is the lock of no path.
+      if (fstatSync(fd).ino !== statSync(path, { throwIfNoEntry: false })?.ino) {
+        closeSync(fd)
+        continue
+      }
+      ftruncateSync(fd)
+      writeSync(fd, `${process.pid}\n`, 0)
+    } catch (error) {
+      closeSync(fd)
+      if (!['EAGAIN', 'EWOULDBLOCK'].includes(errnoOf(error) ?? '')) throw error
+      throw fail('E_ENGINE_RUNS', { path, pid: holderOf(path) }, error)
+    }
+    return () => {
+      rmSync(path, { force: true })
+      closeSync(fd)
+    }
   }
-  const own = { pid: process.pid, startTime: startTimeOf(process.pid), bootId: bootId() }
-  writeFileSync(path, JSON.stringify(own), { mode: 0o600 })
-  return () => rmSync(path, { force: true })
 }
 
-function readHolder(path: string): { pid: number; startTime: number; bootId: string } | undefined {
+/** 0 where it has not said so yet, or is gone by now. */
+function holderOf(path: string): number {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as { pid: number; startTime: number; bootId: string }
+    return Number.parseInt(readFileSync(path, 'utf8'), 10) || 0
   } catch (error) {
-    // No lock, or one that was cut short by a crash: nobody holds it.
-    if (errnoOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined
+    if (errnoOf(error) === 'ENOENT') return 0
     throw error
   }
 }

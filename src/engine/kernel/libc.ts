@@ -60,6 +60,8 @@ export const ioctl = bind<[fd: number, request: number, argument: Pointer]>(
   'ioctl',
   'int ioctl(int, ulong, void *)',
 )
+/** Takes or lets go of the lock of an open file (flock(2)); it ends with the last descriptor of that opening. */
+export const flock = bind<[fd: number, operation: number]>('flock', 'int flock(int, int)')
 export const setns = bind<[fd: number, type: number]>('setns', 'int setns(int, int)')
 export const unshare = bind<[flags: number]>('unshare', 'int unshare(int)')
 export const mountCall = bind<
