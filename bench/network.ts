@@ -4,10 +4,11 @@
  * virtual addresses inside); one element and one whole table of nftables, with few and with many ports.
  * Prints medians; asserts nothing.
  */
+import { encode } from 'dns-packet'
 import { openNft } from '../src/engine/kernel/nft.ts'
 import type { Networks } from '../src/engine/network/networks.ts'
 import { missing } from '../test/support/needs.ts'
-import { containerRequest, TestHost } from '../test/support/network.ts'
+import { containerRequest, exchangeUdp, TestHost } from '../test/support/network.ts'
 import { median, printTable } from './print.ts'
 
 const rounds = Number(process.env.ROUNDS ?? 60)
@@ -29,6 +30,7 @@ export async function benchNetwork(): Promise<void> {
     for (const [name, change] of cases) rows.push([name, ...(await timeAttach(networks, change))])
     printTable(['container', 'attach, ms', 'best', 'detach, ms', 'best'], rows)
     printTable(['nftables', 'median ms'], await timeRules(networks, host))
+    printTable(['resolver', 'median ms'], await timeNames(networks))
   } finally {
     host.close()
   }
@@ -72,6 +74,21 @@ async function timeRules(networks: Networks, host: TestHost): Promise<string[][]
   for (let i = 0; i < rounds; i++) look.push(time(() => networks.checkNow()))
   rows.push(['look whether anything was changed', median(look).toFixed(3)])
   return rows
+}
+
+/** One question after the other, over a socket of its own each: the client's part is in the time too. */
+async function timeNames(networks: Networks): Promise<string[][]> {
+  const { namespace } = networks.attachContainer(containerRequest('asker', { networkMode: 'mine' }))
+  if (namespace.kind !== 'join') throw new Error('the container has no namespace')
+  const questions = [{ name: 'asker', type: 'A' as const }]
+  const message = encode({ type: 'query', id: 1, flags: 0x100, questions })
+  const times: number[] = []
+  for (let i = 0; i < rounds * 5; i++) {
+    const before = performance.now()
+    await exchangeUdp(namespace.fd, '127.0.0.11', 53, message)
+    times.push(performance.now() - before)
+  }
+  return [['a name of the network', median(times).toFixed(3)]]
 }
 
 function time(fn: () => void): number {

@@ -7,7 +7,12 @@ import type { DaemonOptions } from './flags.ts'
 /** Runs until SIGTERM or SIGINT. @throws what the start does */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const engine = await startEngine(options)
-  writeFileSync(options.pidfile, `${process.pid}\n`, { mode: 0o644 })
+  try {
+    writeFileSync(options.pidfile, `${process.pid}\n`, { mode: 0o644 })
+  } catch (error) {
+    await engine.stop()
+    throw error
+  }
   const signal = await new Promise<string>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name))
   })

@@ -224,6 +224,7 @@ export class Attachments {
         [{ endpoint, place: placeOn(wanted.network, record.portRequests) }],
         gateway?.gateway,
       )
+      onFailure(() => this.#movePorts(live, this.#gatewayOf(before)))
       this.#movePorts(live, gateway)
       if (!live.services) this.#openServices(live)
       else live.services.setVirtualAddresses(this.#virtualAddressesOf(record))
@@ -238,13 +239,15 @@ export class Attachments {
     const { record, namespace } = live
     const endpoint = record.endpoints.find(({ networkId }) => networkId === network.record.id)
     if (!endpoint) throw fail('E_ENDPOINT_UNKNOWN', { container: record.name, network: network.record.name })
-    record.endpoints = record.endpoints.filter((one) => one !== endpoint)
-    const gateway = this.#gatewayOf(record.endpoints)
+    const left = record.endpoints.filter((one) => one !== endpoint)
+    const gateway = this.#gatewayOf(left)
     this.#movePorts(live, gateway)
     deleteEndpointDevice(doors, endpoint.device)
-    makeEndpoints(doors, namespace, [], gateway?.gateway)
+    // Only now: until its device is gone the endpoint is there, and can be taken off by the next try.
+    record.endpoints = left
     leaveNetwork(network, id)
     storage.saveContainer(record)
+    makeEndpoints(doors, namespace, [], gateway?.gateway)
     live.services?.setVirtualAddresses(this.#virtualAddressesOf(record))
     this.#emit('disconnect', id, endpoint)
   }

@@ -6,10 +6,13 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf } from '../../shared/errors.ts'
+import { errnoOf, messageOf } from '../../shared/errors.ts'
 import { makePrivateFolder, writeFileAtomic } from '../../shared/files.ts'
 import type { Log } from './context.ts'
+import type { SwarmState } from './overlay/state.ts'
 import { type ContainerRecord, type NetworkRecord, recordVersion } from './records.ts'
+
+const stateVersion = 1
 
 export class NetworkStorage {
   readonly #networks: string
@@ -57,25 +60,32 @@ export class NetworkStorage {
     return this.#load(this.#containers) as ContainerRecord[]
   }
 
-  /** A text of the node's last swarm state, or undefined. */
-  loadState(): string | undefined {
+  /**
+   * The node's last swarm state; undefined where there is none, or none that can be read: the agent tells it
+   * again as soon as a manager answers.
+   */
+  loadState(): SwarmState | undefined {
+    const path = join(this.#networks, '..', 'swarm.json')
     try {
-      return readFileSync(join(this.#networks, '..', 'swarm.json'), 'utf8')
+      const { version, ...state } = JSON.parse(readFileSync(path, 'utf8')) as SwarmState & { version: number }
+      if (version !== stateVersion) throw new Error(`it has version ${version}`)
+      return state
     } catch (error) {
-      this.#log.debug({ reason: messageOf(error) }, 'there is no state of a swarm')
+      if (errnoOf(error) !== 'ENOENT')
+        this.#log.warn({ path, reason: messageOf(error) }, "the swarm's last state cannot be read")
       return undefined
     }
   }
 
   /** Undefined takes it away. */
-  saveState(text: string | undefined): void {
+  saveState(state: SwarmState | undefined): void {
     const path = join(this.#networks, '..', 'swarm.json')
-    if (text === undefined) {
+    if (state === undefined) {
       rmSync(path, { force: true })
       return
     }
     mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 })
-    writeFileSync(`${path}.new`, text, { mode: 0o600 })
+    writeFileSync(`${path}.new`, JSON.stringify({ version: stateVersion, ...state }), { mode: 0o600 })
     renameSync(`${path}.new`, path)
   }
 

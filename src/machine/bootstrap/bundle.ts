@@ -71,7 +71,8 @@ const compressors = {
 export async function compressPart(part: Part, compression: Compression, cache: string): Promise<string> {
   const path = join(cache, `${part.sha256}.${compression}`)
   if (existsSync(path)) return path
-  const temporary = `${path}.${process.pid}`
+  // Several machines may be worked on at once, in this process as in others: each has a file of its own.
+  const temporary = `${path}.${process.pid}.${temporaryCount++}`
   try {
     const source = createReadStream(part.path, { highWaterMark: 1024 * 1024 })
     await pipeline(source, compressors[compression](), createWriteStream(temporary, { mode: 0o600 }))
@@ -99,6 +100,8 @@ const libraryFolders = [
   '/usr/lib64',
   '/usr/lib',
 ]
+
+let temporaryCount = 0
 
 /** A file of an optional npm package, which is there where its system and architecture fit. */
 function nativeFile(name: string, file: string): string {

@@ -70,13 +70,21 @@ export async function ensureServerCertificate(store: Store, name: string, names:
   const ca = await requireCa(store)
   const cert = await readIfThere(paths.serverCert)
   const key = await readIfThere(paths.serverKey)
-  if (cert && key && !endsSoon(cert) && isSignedBy(cert, ca.cert) && covers(cert, names)) return { cert, key }
+  if (
+    cert &&
+    key &&
+    isServerOnly(cert) &&
+    !endsSoon(cert) &&
+    isSignedBy(cert, ca.cert) &&
+    covers(cert, names)
+  )
+    return { cert, key }
   const made = await issueCertificate(ca, {
     commonName: name,
     organization: 'tsmachine',
     sans: names,
-    // The swarm's nodes talk to each other with it until the swarm's own CA has given them theirs.
-    usage: ['server', 'client'],
+    // Not the client's: every engine takes that one for its owner's, and root on one host would be on all.
+    usage: ['server'],
     lifeMs: leafLifeMs,
   })
   // The certificate last: a crash between the two leaves a pair that the next look finds unfit.
@@ -127,6 +135,14 @@ async function readCredentials(store: Store): Promise<ClientCredentials | undefi
 
 function isFit({ ca, cert }: ClientCredentials): boolean {
   return !endsSoon(cert) && isSignedBy(cert, ca)
+}
+
+const serverAuth = '1.3.6.1.5.5.7.3.1'
+
+/** Its extended key usage (RFC 5280, 4.2.1.12) is a TLS server's and no other. */
+function isServerOnly(cert: string): boolean {
+  const { keyUsage } = new X509Certificate(cert)
+  return keyUsage?.length === 1 && keyUsage[0] === serverAuth
 }
 
 function endsSoon(cert: string): boolean {

@@ -33,7 +33,7 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
   try {
     return await Promise.race([work(), lost.promise])
   } finally {
-    await rm(`${path}.owner`, { force: true })
+    if (await isOurs(path)) await rm(`${path}.owner`, { force: true })
     await release().catch((error: unknown) => {
       if (errnoOf(error) !== 'ERELEASED' && errnoOf(error) !== 'ENOTACQUIRED') throw error
     })
@@ -57,6 +57,12 @@ async function acquire(
       if (performance.now() > end) throw fail('E_MACHINE_BUSY', { name: what }, error)
     }
   }
+}
+
+/** Whether the note of who has the lock is this process's: it may have lost the lock to another. */
+async function isOurs(path: string): Promise<boolean> {
+  const text = await readIfThere(`${path}.owner`)
+  return text !== undefined && (JSON.parse(text) as Owner).pid === process.pid
 }
 
 interface Owner {

@@ -53,18 +53,26 @@ export class Resolver {
     const udpFd = openBoundSocket({ ...at, protocol: 'udp' })
     const udpPort = portOf(udpFd)
     const udp = createSocket('udp4')
+    let isOpen = true
     udp.on('error', (error) => this.#log.warn({ container: client.id, reason: messageOf(error) }, 'resolver'))
     udp.on('message', (message, from) => {
-      this.#answerDatagram(client, message, (answer) => udp.send(answer, from.port, from.address))
+      this.#answerDatagram(client, message, (answer) => {
+        // Port 0 can be nobody's to answer to, but anybody's to send from; and a container may be gone by now.
+        if (isOpen && from.port !== 0) udp.send(answer, from.port, from.address)
+      })
     })
     udp.bind({ fd: udpFd })
-    const tcpFd = openBoundSocket({ ...at, protocol: 'tcp' })
+    const tcpFd = openOr(
+      () => openBoundSocket({ ...at, protocol: 'tcp' }),
+      () => udp.close(),
+    )
     const tcpPort = portOf(tcpFd)
     const tcp = createServer((socket) => this.#serve(client, socket))
     tcp.maxConnections = connectionLimit
     tcp.on('error', (error) => this.#log.warn({ container: client.id, reason: messageOf(error) }, 'resolver'))
     tcp.listen({ fd: tcpFd })
     const close = () => {
+      isOpen = false
       udp.close()
       tcp.close()
     }
@@ -79,7 +87,7 @@ export class Resolver {
       send(encodeForDatagram(query, local))
       return
     }
-    void this.#pass(client, query, message, false).then(send)
+    this.#pass(client, query, message, false, send)
   }
 
   /** Several questions may come over one connection, each after its length (RFC 7766). */
@@ -110,17 +118,34 @@ export class Resolver {
     }
     const local = answerLocally(query, client.zone)
     if (local) send(encode(local))
-    else void this.#pass(client, query, message, true).then(send)
+    else this.#pass(client, query, message, true, send)
   }
 
-  async #pass(
+  /** Asks a server for the answer; whatever goes wrong on the way concerns this question alone. */
+  #pass(
     client: ResolverClient,
     query: DecodedPacket,
     message: Buffer,
     overTcp: boolean,
-  ): Promise<Buffer> {
-    const answer = await this.#forwarder.ask(client.id, message, client.servers(), overTcp)
-    return answer ?? encode(reply(query, rcodes.serverFailure))
+    send: (answer: Buffer) => void,
+  ): void {
+    const ask = async () => {
+      const answer = await this.#forwarder.ask(client.id, message, client.servers(), overTcp)
+      send(answer ?? encode(reply(query, rcodes.serverFailure)))
+    }
+    ask().catch((error: unknown) =>
+      this.#log.warn({ container: client.id, reason: messageOf(error) }, 'a question could not be passed on'),
+    )
+  }
+}
+
+/** What `open` returns; where it throws, `undo` is called before. */
+function openOr<T>(open: () => T, undo: () => void): T {
+  try {
+    return open()
+  } catch (error) {
+    undo()
+    throw error
   }
 }
 

@@ -91,9 +91,8 @@ export class Overlay {
   /** What a daemon before this one has applied: its devices, and its part of the table's data. */
   restore(): void {
     const { storage, firewall, doors } = this.#options
-    const text = storage.loadState()
-    if (text === undefined) return
-    const state = JSON.parse(text) as SwarmState
+    const state = storage.loadState()
+    if (state === undefined) return
     const problems: string[] = []
     this.#execute(
       overlaysOf(state).map((network) => ({ kind: 'makeNetwork', network })),
@@ -262,7 +261,7 @@ export class Overlay {
     this.#cancelSave = undefined
     const { networks, ingressPorts } = this.#state
     const isEmpty = networks.length === 0 && ingressPorts.length === 0
-    this.#options.storage.saveState(isEmpty ? undefined : JSON.stringify(this.#state))
+    this.#options.storage.saveState(isEmpty ? undefined : this.#state)
   }
 }
 

@@ -12,6 +12,7 @@ import { bareKey, fingerprint } from '../../ssh/keys.ts'
 import { knownHostKeys } from '../../ssh/known-hosts.ts'
 import { sshTarget } from '../../ssh/target.ts'
 import type { Driver } from '../driver.ts'
+import { rebootHost } from './reboot.ts'
 
 const connectMs = 15_000
 
@@ -47,12 +48,8 @@ export const genericDriver: Driver = {
     return (await answers(record.ssh)) ? 'Running' : 'Stopped'
   },
   power: {
-    restart: async ({ ssh }) => {
-      const connection = await ssh()
-      // The connection breaks when the host goes down, at once or a moment later.
-      await connection.exec(['sh', '-c', 'nohup shutdown -r now >/dev/null 2>&1 </dev/null &'], {
-        timeoutMs: 10_000,
-      })
+    restart: async ({ ssh, record, waitMs }, { signal }) => {
+      await rebootHost(await ssh(), await sshTarget(record.ssh!), { timeoutMs: waitMs, signal })
     },
   },
 }

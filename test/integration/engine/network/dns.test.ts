@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 import { type DecodedPacket, decode, encode, type Packet, streamDecode, streamEncode } from 'dns-packet'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openBoundSocket } from '../../../../src/engine/kernel/netns-sockets.ts'
 import type { Networks } from '../../../../src/engine/network/networks.ts'
 import { missing, titled } from '../../../support/needs.ts'
@@ -10,11 +10,12 @@ import {
   exchangeTcp,
   exchangeUdp,
   Lan,
+  runIn,
   startIn,
   TestHost,
 } from '../../../support/network.ts'
 
-const reason = missing('ip', 'nft', 'busybox')
+const reason = missing('ip', 'nft', 'busybox', 'python3')
 
 describe.skipIf(reason)(titled('the resolver of containers', reason), () => {
   let host: TestHost
@@ -58,9 +59,10 @@ describe.skipIf(reason)(titled('the resolver of containers', reason), () => {
   /** A name server in a namespace that answers every question with one address, cut short over UDP if asked. */
   async function openServer(
     namespace: number,
-    options: { truncate?: boolean } = {},
-  ): Promise<{ questions: string[] }> {
+    options: { truncate?: boolean; delayMs?: number } = {},
+  ): Promise<{ questions: string[]; sent: string[] }> {
     const questions: string[] = []
+    const sent: string[] = []
     const answer = (query: Packet, flags = 0x8180): Packet => {
       questions.push(query.questions![0]!.name)
       const name = query.questions![0]!.name
@@ -69,7 +71,12 @@ describe.skipIf(reason)(titled('the resolver of containers', reason), () => {
     const udp = createSocket('udp4')
     udp.on('message', (message, from) => {
       const packet = answer(decode(message), options.truncate ? 0x8380 : 0x8180)
-      udp.send(encode(packet), from.port, from.address)
+      const reply = () => {
+        udp.send(encode(packet), from.port, from.address)
+        sent.push(packet.questions![0]!.name)
+      }
+      if (options.delayMs === undefined) reply()
+      else setTimeout(reply, options.delayMs)
     })
     const at = { address: '0.0.0.0', port: 53, namespace }
     await new Promise<void>((resolve) =>
@@ -85,7 +92,7 @@ describe.skipIf(reason)(titled('the resolver of containers', reason), () => {
       () => udp.close(),
       () => tcp.close(),
     )
-    return { questions }
+    return { questions, sent }
   }
 
   it("answers names, aliases, ids and addresses of the container's networks, by UDP and by TCP", async () => {
@@ -107,6 +114,37 @@ describe.skipIf(reason)(titled('the resolver of containers', reason), () => {
     expect(dataOf(await look(a.fd, 'c'))).toEqual(['172.18.0.3'])
     networks.detachContainer('b'.padEnd(64, '0'))
     expect((await look(a.fd, '3.0.18.172.in-addr.arpa', 'PTR')).answers).toEqual([])
+  })
+
+  it('goes on after a datagram that nobody can be answered to', async () => {
+    const a = attach('a', 'mine')
+    const packet = encode(question('a')).toString('hex')
+    // A program with NET_RAW may send from port 0.
+    const script = `
+import socket, struct
+data = bytes.fromhex('${packet}')
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+raw.sendto(struct.pack('!HHHH', 0, 53, 8 + len(data), 0) + data, ('127.0.0.11', 0))`
+    runIn(a.fd, 'python3', '-c', script)
+    expect(dataOf(await look(a.fd, 'a'))).toEqual(['172.18.0.2'])
+  })
+
+  it('forgets what a container has asked that is gone when the answer comes', async () => {
+    const lan = new Lan()
+    const outside = new TestHost()
+    closers.push(
+      () => lan.close(),
+      () => outside.close(),
+    )
+    lan.join(host)
+    const server = await openServer(outside.namespace, { delayMs: 200 })
+    const a = attach('a', 'mine', {}, { dns: { servers: [lan.join(outside)] } })
+    exchangeUdp(a.fd, '127.0.0.11', 53, encode(question('slow.example'))).catch(() => undefined)
+    await vi.waitFor(() => expect(server.questions).toEqual(['slow.example']), { timeout: 2_000 })
+    networks.detachContainer('a'.padEnd(64, '0'))
+    // An answer that had nowhere to go would end this process.
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    expect(server.sent).toEqual(['slow.example'])
   })
 
   it('leaves port 53 of the container to the container', async () => {
@@ -174,18 +212,6 @@ describe.skipIf(reason)(titled('the resolver of containers', reason), () => {
     host.setResolvConf('nameserver 127.0.0.1\n')
     const a = attach('a', 'mine')
     expect((await look(a.fd, 'example.org')).flags! & 15).toBe(2)
-  })
-
-  it('answers from what it knows in under a millisecond', async () => {
-    const a = attach('a', 'mine')
-    const times: number[] = []
-    for (let i = 0; i < 200; i++) {
-      const before = performance.now()
-      await look(a.fd, 'a')
-      times.push(performance.now() - before)
-    }
-    // Socket and client are in the time too.
-    expect(times.sort((x, y) => x - y)[100]).toBeLessThan(3)
   })
 
   it('is not there on the network `bridge`', () => {

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -11,6 +11,7 @@ import {
   requireCredentials,
 } from '../../../../src/machine/pki/authority.ts'
 import { Store } from '../../../../src/machine/store/store.ts'
+import { issueCertificate } from '../../../../src/shared/certificates.ts'
 
 let folder = ''
 let store: Store
@@ -39,9 +40,25 @@ describe('the authority of a storage', () => {
     expect(x509.verify(new X509Certificate(readFileSync(store.paths.certs.ca)).publicKey)).toBe(true)
     expect(x509.checkIP('192.168.200.2')).toBe('192.168.200.2')
     expect(x509.checkHost('m1')).toBe('m1')
+    // A client's would open every other engine of the storage to whoever is root on this host.
+    expect(x509.keyUsage).toEqual(['1.3.6.1.5.5.7.3.1'])
     expect(daysLeft(made.cert)).toBeGreaterThan(1000)
     expect(await ensureServerCertificate(store, 'm1', ['m1', '192.168.200.2'])).toEqual(made)
     expect((await ensureServerCertificate(store, 'm1', ['m1', '192.168.200.3'])).cert).not.toBe(made.cert)
+  })
+
+  test('replaces a certificate that is a client’s too', async () => {
+    await ensureAuthority(store)
+    await store.reserve('m1')
+    const { certs, machine } = { ...store.paths, machine: store.paths.machine('m1') }
+    const read = (path: string) => readFileSync(path, 'utf8')
+    const old = await issueCertificate(
+      { cert: read(certs.ca), key: read(certs.caKey) },
+      { commonName: 'm1', sans: ['m1'], usage: ['server', 'client'], lifeMs: 1e11 },
+    )
+    writeFileSync(machine.serverCert, old.cert)
+    writeFileSync(machine.serverKey, old.key)
+    expect((await ensureServerCertificate(store, 'm1', ['m1'])).cert).not.toBe(old.cert)
   })
 
   test('names the file that is missing, and replaces no lost half of a CA', async () => {
