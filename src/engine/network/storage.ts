@@ -71,8 +71,8 @@ export class NetworkStorage {
       if (version !== stateVersion) throw new Error(`it has version ${version}`)
       return state
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT')
-        this.#log.warn({ path, reason: messageOf(error) }, "the swarm's last state cannot be read")
+      if (errnoOf(error) === 'ENOENT') this.#log.debug({ path }, 'there is no state of a swarm')
+      else this.#log.warn({ path, reason: messageOf(error) }, "the swarm's last state cannot be read")
       return undefined
     }
   }
