@@ -59,6 +59,16 @@ export const machineFailures = {
     text: (_: object) => 'no machine named, and none is called "default"',
     next: () => 'Name one; tsmachine ls lists them.',
   },
+  E_NO_ACTIVE: {
+    kind: 'user',
+    text: (p: { dockerHost: string | undefined; silent: string[] }) =>
+      p.dockerHost === undefined
+        ? 'no machine is active: DOCKER_HOST is not set'
+        : p.silent.length > 0
+          ? `no machine is known to be at ${p.dockerHost}; no answer from ${p.silent.join(', ')}`
+          : `no machine is at ${p.dockerHost}`,
+    next: () => 'Point it at one: eval $(tsmachine env NAME)',
+  },
   E_RECORD_BROKEN: {
     kind: 'outside',
     text: (p: { path: string; why: string }) => `can't read the machine record ${p.path}: ${p.why}`,

@@ -91,6 +91,28 @@ done`
     expect((await ssh('sh', '-c', 'kill -9 $$')).code).toBe(137)
   })
 
+  test('takes files, and gives them back, by scp', async () => {
+    const here = join(storage.folder, 'a b')
+    writeFileSync(here, 'through\n')
+    expect(await storage.run(['scp', '-q', here, 'm1:/root/x y'])).toMatchObject({ code: 0, stderr: '' })
+    expect((await ssh('cat', '/root/x y')).stdout).toBe('through\n')
+    expect((await storage.run(['scp', '-q', 'm1:x y', `${here}.back`])).code).toBe(0)
+    expect(readFileSync(`${here}.back`, 'utf8')).toBe('through\n')
+    const missing = await storage.run(['scp', '-q', 'm1:/nowhere', here])
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('/nowhere')])
+    expect((await storage.run(['scp', here, `${here}.2`])).code).toBe(2)
+  })
+
+  test('is active when DOCKER_HOST points at it', async () => {
+    const url = (await storage.ok(['url', 'm1'])).trim()
+    expect(await storage.ok(['active'], { env: { DOCKER_HOST: url } })).toBe('m1\n')
+    const none = await storage.run(['active'], { env: { DOCKER_HOST: 'tcp://192.0.2.1:2376' } })
+    expect([none.code, none.stderr.split('\n')[0]]).toEqual([
+      1,
+      'tsmachine: no machine is at tcp://192.0.2.1:2376',
+    ])
+  })
+
   test('is not reached without the client certificate, which is named', async () => {
     const path = join(storage.path, 'certs/cert.pem')
     renameSync(path, `${path}.away`)
