@@ -3,7 +3,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { errnoOf } from '../shared/errors.ts'
+import { errnoOf, messageOf } from '../shared/errors.ts'
+import { bootstrapSteps } from './bootstrap/steps.ts'
 import { type App, MachineContext } from './context.ts'
 import { driverEntry, driverName } from './drivers/registry.ts'
 import { ownerOfThisClient } from './drivers/tags.ts'
@@ -27,6 +28,10 @@ export interface CreateRequest {
   options: DriverOptions
   swarm?: { role: SwarmPlan['role']; join?: string }
   dockerContext: boolean
+  /** How long the machine may live before `gc` takes it away; for ever when left out. */
+  ttlMs?: number
+  /** What was made before a step failed stays, for the same command to go on with. */
+  keepFailed?: boolean
 }
 
 /**
@@ -54,7 +59,7 @@ export async function createMachine(app: App, given: CreateRequest): Promise<Mac
     await store.save(record)
     const context = await MachineContext.open(app, record)
     try {
-      await bringUp(context)
+      await bringUp(context, request.keepFailed ?? false)
     } finally {
       await context.disconnect()
     }
@@ -62,12 +67,13 @@ export async function createMachine(app: App, given: CreateRequest): Promise<Mac
   })
 }
 
-async function bringUp(context: MachineContext): Promise<void> {
+async function bringUp(context: MachineContext, keepFailed: boolean): Promise<void> {
   const { app, record } = context
   const steps = machineSteps(context)
   const plan = planForward(
     steps.map(({ id }) => id),
     record.journal,
+    new Set(bootstrapSteps.map(({ id }) => id)),
   )
   const { reporter, signal } = app
   try {
@@ -76,6 +82,9 @@ async function bringUp(context: MachineContext): Promise<void> {
   } catch (error) {
     await context.disconnect()
     const cause = nameCause(error as Error, context)
+    // An interrupted create is taken back all the same: that is what the interruption asks for.
+    if (keepFailed && !signal.aborted)
+      throw fail('E_KEPT', { name: record.name, why: messageOf(cause) }, cause)
     await takeBack(context, cause)
     throw cause
   }
@@ -92,14 +101,23 @@ function nameCause(error: Error, { app, record, storage }: MachineContext): Erro
 
 function newRecord(
   app: App,
-  { name, driver, options, swarm, dockerContext }: CreateRequest & { name: string; swarm?: SwarmPlan },
+  {
+    name,
+    driver,
+    options,
+    swarm,
+    dockerContext,
+    ttlMs,
+  }: Omit<CreateRequest, 'swarm'> & { name: string; swarm?: SwarmPlan },
 ): MachineRecord {
+  const now = app.now()
   return {
     version: recordVersion,
     id: randomBytes(6).toString('hex'),
     name,
     driver,
-    created: app.now().toISOString(),
+    created: now.toISOString(),
+    ...(ttlMs !== undefined && { expires: new Date(now.getTime() + ttlMs).toISOString() }),
     owner: ownerOfThisClient(),
     options,
     swarm,

@@ -32,6 +32,18 @@ export const machineFailures = {
     next: (p: { name: string }) =>
       `Repeat the first command to complete it, or take it away: tsmachine rm ${p.name}`,
   },
+  E_KEPT: {
+    kind: 'outside',
+    text: (p: { name: string; why: string }) => `${p.why}; what there is of ${p.name} was kept`,
+    next: (p: { name: string }) =>
+      `Repeat the same command to go on from there, or take it away: tsmachine rm ${p.name}`,
+  },
+  E_QUORUM: {
+    kind: 'outside',
+    text: (p: { made: number; count: number; quorum: number }) =>
+      `${p.made} of ${p.count} machines were made, ${p.quorum} were wanted`,
+    next: () => 'Repeat the same command to make the others.',
+  },
   E_MACHINE_INCOMPLETE: {
     kind: 'user',
     text: (p: { name: string }) => `machine "${p.name}" is not complete: its creation was interrupted`,

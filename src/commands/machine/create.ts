@@ -1,5 +1,5 @@
 import { string as stringArg } from '@oclif/core/args'
-import { boolean, custom, string } from '@oclif/core/flags'
+import { boolean, custom, integer, string } from '@oclif/core/flags'
 import { driverFlags, optionsOf } from '../../cli/driver-flags.ts'
 import { interruptSignal } from '../../cli/interrupt.ts'
 import { MachineCommand } from '../../cli/machine-command.ts'
@@ -8,10 +8,10 @@ import { fail } from '../../machine/errors.ts'
 import { parseDuration } from '../../shared/units.ts'
 
 const duration = custom<number>({
-  parse: async (text) => {
+  parse: async (text, _, { name }) => {
     const ns = parseDuration(/^\d+$/.test(text) ? `${text}s` : text)
     if (ns === undefined)
-      throw fail('E_OPTION', { option: '--timeout', why: `"${text}" is no duration like 90s or 5m` })
+      throw fail('E_OPTION', { option: `--${name}`, why: `"${text}" is no duration like 90s or 5m` })
     return ns / 1e6
   },
 })
@@ -23,6 +23,7 @@ export default class Create extends MachineCommand {
   static override examples = [
     '<%= config.bin %> create --driver local m1',
     '<%= config.bin %> create --driver local --swarm manager m1',
+    '<%= config.bin %> create --driver local --swarm worker --count 3 w',
     '<%= config.bin %> create --driver local --swarm worker --swarm-join m1 w1',
     '<%= config.bin %> create --driver generic --generic-ip-address 192.0.2.10 web1',
   ]
@@ -46,6 +47,18 @@ export default class Create extends MachineCommand {
       default: true,
       allowNo: true,
     }),
+    count: integer({
+      summary: 'Make so many at once, called NAME-1, NAME-2 and so on; those that are there already stay.',
+      min: 1,
+      max: 100,
+    }),
+    quorum: integer({
+      summary: 'With --count: how many must be made for success; all when left out.',
+      min: 1,
+      dependsOn: ['count'],
+    }),
+    ttl: duration({ summary: 'Let gc take it away after this time, such as 8h or 90m.' }),
+    'keep-failed': boolean({ summary: 'Keep what was made when a step fails, instead of taking it back.' }),
     timeout: duration({ summary: 'How long to wait for the host and the engine. [default: 3m]' }),
     quiet: boolean({ char: 'q', summary: 'Print the name only.' }),
     ...driverFlags(),
@@ -53,29 +66,50 @@ export default class Create extends MachineCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Create)
-    const progress = this.progress({ quiet: flags.quiet })
-    const { timeout } = flags
+    const { createMachine } = await import('../../machine/create.ts')
+    const { timeout, count } = flags
     const app = await this.openApp(flags, {
-      reporter: progress,
       signal: interruptSignal(),
       ...(timeout ? { waitMs: timeout } : {}),
     })
-    const { createMachine } = await import('../../machine/create.ts')
     const role = flags.swarm as 'manager' | 'worker' | undefined
-    try {
-      const record = await createMachine(app, {
-        name: args.name,
-        driver: flags.driver,
-        options: optionsOf(driverName(flags.driver), flags),
-        swarm: role && { role, join: flags['swarm-join'] },
-        dockerContext: flags['docker-context'],
-      })
-      await progress.settled()
-      if (flags.quiet) return this.log(record.name)
-      this.log(`Machine ${record.name} is ready.`)
-      this.log(`Point docker at it:  eval $(${this.config.bin} env ${record.name})`)
-    } finally {
-      await progress.settled()
+    const request = {
+      driver: flags.driver,
+      options: optionsOf(driverName(flags.driver), flags),
+      swarm: role && { role, join: flags['swarm-join'] },
+      dockerContext: flags['docker-context'],
+      ttlMs: flags.ttl,
+      keepFailed: flags['keep-failed'],
     }
+    if (count === undefined) {
+      const progress = this.progress({ quiet: flags.quiet })
+      try {
+        const record = await createMachine({ ...app, reporter: progress }, { ...request, name: args.name })
+        await progress.settled()
+        this.tell(record.name, flags.quiet)
+      } finally {
+        await progress.settled()
+      }
+      return
+    }
+    const { createMachines } = await import('../../machine/create-many.ts')
+    await createMachines(
+      app,
+      { ...request, name: args.name, count, quorum: flags.quorum ?? count },
+      {
+        progress: (prefix) => this.progress({ prefix, quiet: flags.quiet }),
+        made: (name) => this.tell(name, flags.quiet),
+        failed: (name, error) => this.logToStderr(`${this.config.bin}: ${name}: ${error.message}`),
+      },
+    )
+  }
+
+  private tell(name: string, quiet: boolean): void {
+    if (quiet) {
+      this.log(name)
+      return
+    }
+    this.log(`Machine ${name} is ready.`)
+    this.log(`Point docker at it:  eval $(${this.config.bin} env ${name})`)
   }
 }

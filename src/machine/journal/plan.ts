@@ -13,13 +13,18 @@ export interface ForwardAction {
 
 /**
  * How to complete an interrupted series: done steps are left alone, the one that was underway is looked at.
+ * @param recheck steps that are looked at although they are done: what they made may be another version's
  */
-export function planForward(steps: readonly string[], journal: readonly JournalEntry[]): ForwardAction[] {
+export function planForward(
+  steps: readonly string[],
+  journal: readonly JournalEntry[],
+  recheck: ReadonlySet<string> = new Set(),
+): ForwardAction[] {
   const states = statesOf(journal)
   return steps.map((step) => {
     const state = states.get(step)
     if (state === undefined) return { step, action: 'do' }
-    return { step, action: state === 'done' ? 'skip' : 'check' }
+    return { step, action: state === 'done' && !recheck.has(step) ? 'skip' : 'check' }
   })
 }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -84,6 +84,42 @@ describe.skipIf(reason)('create', () => {
     const ips = (await storage.ok(['ip', 'a1', 'b1'])).trim().split('\n')
     expect(new Set(ips).size).toBe(2)
     await storage.ok(['rm', '--all', '-y'])
+    expect(storage.leftovers()).toEqual([])
+  })
+
+  test('makes several, and those that were missing the next time', { timeout: 120_000 }, async () => {
+    const first = await storage.run(['create', '--count', '2', '--quiet', '--ttl', '90m', 'c'])
+    expect(first.stdout.trim().split('\n').sort()).toEqual(['c-1', 'c-2'])
+    const { created, expires } = storage.record('c-1')!
+    expect(Date.parse(expires!) - Date.parse(created)).toBe(90 * 60_000)
+    await storage.ok(['rm', '-y', 'c-2'])
+    expect(await storage.ok(['create', '--count', '2', '--quiet', 'c'])).toBe('c-2\n')
+    const before = storage.record('c-1')
+    // The third can't be made: its name is in use by a file.
+    writeFileSync(join(storage.path, 'machines/c-3'), '')
+    const short = await storage.run(['create', '--count', '3', 'c'])
+    expect([short.code, short.stderr]).toEqual([
+      1,
+      expect.stringContaining('2 of 3 machines were made, 3 were wanted'),
+    ])
+    expect((await storage.run(['create', '--count', '3', '--quorum', '2', 'c'])).code).toBe(0)
+    expect(storage.record('c-1')).toEqual(before)
+    rmSync(join(storage.path, 'machines/c-3'))
+    await storage.ok(['rm', '--all', '-y'])
+    expect(storage.leftovers()).toEqual([])
+  })
+
+  test('keeps what was made before a step failed, if asked to, and goes on from there', async () => {
+    const broken = { TSMACHINE_ENGINE: join(import.meta.dirname, '../../fixtures/machine/broken-engine.ts') }
+    const failed = await storage.run(['create', '--keep-failed', '--timeout', '2s', 'k2'], { env: broken })
+    expect(failed.code).toBe(1)
+    expect(failed.stderr).toMatch(/this engine is broken; what there is of k2 was kept\n/)
+    expect(await storage.ok(['inspect', '-f', '{{.Machine.phase}}', 'k2'])).toBe('creating\n')
+    // The host stays; the engine, which is another one by now, is brought anew.
+    const completed = await storage.ok(['create', 'k2'])
+    expect(completed).not.toContain('Start the host')
+    expect(completed).toMatch(/Bring the engine.*: changed/)
+    await storage.ok(['rm', '-y', 'k2'])
     expect(storage.leftovers()).toEqual([])
   })
 
