@@ -145,6 +145,21 @@ done`
       expect((await ssh('cat', '/run/tshost.pid')).stdout).toBe(before)
     })
 
+    test('brings a new certificate, made by regenerate-certs', async () => {
+      const days = async () => {
+        const rows = JSON.parse(await storage.ok(['certs', '--json'])) as { of: string; days: number }[]
+        expect(rows.map(({ of }) => of)).toEqual(['CA', 'client', 'm1'])
+        for (const row of rows) expect(row.days, row.of).toBeGreaterThan(1000)
+        return readFileSync(join(storage.path, 'machines/m1/server.pem'), 'utf8')
+      }
+      const before = await days()
+      expect(await storage.ok(['regenerate-certs', '-f', 'm1'])).toContain('The certificate of m1 is new.')
+      const after = await days()
+      expect(after).not.toBe(before)
+      expect((await ssh('cat', '/etc/tshost/server.pem')).stdout).toBe(after)
+      expect(await storage.ok(['version', 'm1'])).toBe('0.0.1-stand-in\n')
+    })
+
     test('replaces a damaged part of the bundle, and nothing else', async () => {
       const damage = 'cd /opt/tsmachine/bundles/*/ && chmod u+w koffi.node && echo x >> koffi.node'
       expect((await ssh('sh', '-c', damage)).code).toBe(0)
