@@ -20,6 +20,8 @@ export interface MachineRow {
   url: string
   /** The role it was given, or none. */
   swarm: 'manager' | 'worker' | ''
+  /** The machine that began the swarm it is in, or none. */
+  swarmOf: string
   /** The engine's version, or "" when it is not known. */
   engine: string
   error: string
@@ -44,6 +46,7 @@ async function rowOf(app: App, item: Listed, options: ListOptions): Promise<Mach
     state: 'Error',
     url: '',
     swarm: '',
+    swarmOf: '',
     engine: '',
     error: '',
   }
@@ -51,6 +54,7 @@ async function rowOf(app: App, item: Listed, options: ListOptions): Promise<Mach
   const { record } = item
   row.driver = record.driver
   row.swarm = record.swarm?.role ?? ''
+  row.swarmOf = record.swarm ? (record.swarm.join ?? record.name) : ''
   try {
     return await within(`${item.name}`, options.timeoutMs, look(app, record, row, options))
   } catch (error) {

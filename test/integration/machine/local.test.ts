@@ -37,6 +37,13 @@ describe.skipIf(reason)('a local machine', () => {
     })
     expect(await storage.ok(['ls'])).toMatch(/^NAME +ACTIVE +DRIVER +STATE +URL +SWARM +DOCKER +ERRORS\n/)
     expect(await storage.ok(['ls', '-q'])).toBe('m1\n')
+    expect(await storage.ok(['ls', '-q', '--filter', 'state=stopped'])).toBe('')
+    expect(await storage.ok(['ls', '-f', '{{.Name}}={{.State}}', '--filter', 'swarm=m1'])).toBe(
+      'm1=Running\n',
+    )
+    expect(await storage.ok(['ls', '-f', 'table {{.Name}}\\t{{.DriverName}}'])).toBe(
+      'NAME   DRIVER\nm1     local\n',
+    )
     expect(await storage.ok(['status', 'm1'])).toBe('Running\n')
     expect(await storage.ok(['version', 'm1'])).toBe('0.0.1-stand-in\n')
     const ip = (await storage.ok(['ip', 'm1'])).trim()
