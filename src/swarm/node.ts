@@ -8,7 +8,7 @@ import { makePrivateFolder } from '../shared/files.ts'
 import { chooseAddress, type HostAddress, hostAddresses } from './addresses.ts'
 import type { Engine } from './agent/engine.ts'
 import { issueIdentity, makeRoot } from './ca/authority.ts'
-import { parseToken, tokenNames } from './ca/token.ts'
+import { parseToken, type Token, trustedRoot } from './ca/token.ts'
 import { draftCluster, draftIngress } from './cluster.ts'
 import type { Context } from './context.ts'
 import { draftNode } from './dispatcher/nodes.ts'
@@ -188,7 +188,7 @@ export class SwarmNode {
       const choose = (asked: string) => chooseAddress(asked, addresses(), swarmPort).host
       const advertiseAddr = options.advertiseAddr ? choose(options.advertiseAddr) : undefined
       const dataPathAddr = options.dataPathAddr ? choose(options.dataPathAddr) : undefined
-      const { manager, ca } = await this.#findManager(options.remoteAddrs, (cert) => tokenNames(token, cert))
+      const { manager, ca } = await this.#findManager(options.remoteAddrs, token)
       const { request, key } = await makeRequest({ commonName: 'join' })
       const { availability } = options
       const question = {
@@ -242,12 +242,13 @@ export class SwarmNode {
     return this.#exclusively(() => this.#stop())
   }
 
-  async #findManager(remotes: string[], isRight: (cert: string) => boolean) {
+  async #findManager(remotes: string[], token: Token): Promise<{ manager: string; ca: string }> {
     let failure: unknown = fail('E_MANAGER_UNREACHABLE', { manager: 'nowhere', why: 'no address was given' })
     for (const manager of remotes) {
       try {
         const answer = await askManager({ t: 'ca' }, { manager, timeoutMs: answerLimitMs })
-        if (answer.t === 'ca' && isRight(answer.cert)) return { manager, ca: answer.cert }
+        const ca = answer.t === 'ca' ? trustedRoot(token, answer.cert) : undefined
+        if (ca !== undefined) return { manager, ca }
         failure = fail('E_TOKEN_DIGEST', { manager })
       } catch (error) {
         failure = error
