@@ -116,6 +116,7 @@ export interface EndpointConfig {
   IPAMConfig: { IPv4Address: string }
   MacAddress: string
   Aliases: string[]
+  DriverOpts?: Record<string, string>
 }
 
 /** All that the data plane of one host is made from. A pure function of the store's state. */
