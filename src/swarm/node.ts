@@ -146,10 +146,15 @@ export class SwarmNode {
     })
   }
 
-  /** Begins a swarm with this node as its manager. @returns the node's id @throws E_SWARM_ACTIVE, E_ADDRESS_* */
+  /**
+   * Begins a swarm with this node as its manager.
+   * @returns the node's id
+   * @throws E_SWARM_ACTIVE, E_ADDRESS_*, E_SPEC_INVALID
+   */
   init(options: InitOptions): Promise<string> {
     return this.#exclusively(async () => {
       this.#assertInactive()
+      checkDataPathPort(options.dataPathPort)
       const listen = splitAddress(options.listenAddr || '0.0.0.0')
       const addresses = this.#options.addresses ?? hostAddresses
       const { host, port } = chooseAddress(options.advertiseAddr, addresses(), listen.port)
@@ -384,4 +389,10 @@ export class SwarmNode {
     this.#turn = result.catch(() => undefined)
     return result
   }
+}
+
+/** Docker's bounds. @throws E_SPEC_INVALID */
+function checkDataPathPort(port: number | undefined): void {
+  if (!port || (Number.isSafeInteger(port) && port >= 1024 && port <= 49151)) return
+  throw fail('E_SPEC_INVALID', { why: `Datapath port number is not in valid range (1024-49151) : ${port}` })
 }

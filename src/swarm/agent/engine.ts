@@ -134,6 +134,8 @@ export interface NetworkState {
   name: string
   driver: string
   vni: number
+  /** UDP port that all hosts take VXLAN packets on; VXLAN's own when left out. */
+  dataPathPort?: number
   /** CIDR. */
   subnet: string
   /** On each host's own bridge; containers route through it. */
