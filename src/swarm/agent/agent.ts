@@ -3,6 +3,7 @@
  * plane right. Works on without a manager, and after a restart from what it has on disk; knows managers only
  * as somebody who sends rows and takes statuses.
  */
+import { messageOf } from '../../shared/errors.ts'
 import type { Context } from '../context.ts'
 import type { NodeDescription } from '../store/objects/node.ts'
 import type { TaskStatus } from '../store/objects/task.ts'
@@ -108,22 +109,44 @@ export class Agent {
   /** Lets go of everything; containers go on. */
   async stop(): Promise<void> {
     this.#containers.stop()
-    this.#networks.stop()
-    for (const runner of this.#runners.values()) runner.stop()
+    // Runners are not waited for: one may wait for a container's grace period.
+    for (const runner of this.#runners.values()) void runner.stop()
+    await this.#networks.stop()
     await this.#file.flush()
   }
 
-  /** Removes all containers and networks of the swarm from this host. For a node that leaves. */
+  /**
+   * Removes all containers and networks of the swarm from this host. For a node that leaves.
+   * @throws AggregateError with what could not be removed, when all the rest is
+   */
   async removeEverything(): Promise<void> {
     await this.stop()
-    const { engine } = this.#options
-    await Promise.all(
-      this.#containers.tasks().flatMap((taskId) => {
+    // The first sweep ends the runners that wait for a container to stop, the second takes what others were
+    // just making.
+    await this.#removeContainers()
+    await Promise.all([...this.#runners.values()].map((runner) => runner.stop()))
+    const failures = await this.#removeContainers()
+    try {
+      const { revision } = this.#rows
+      await this.#options.engine.applyNetwork({ revision, networks: [], ingressPorts: [] })
+    } catch (error) {
+      failures.push(error)
+    }
+    await this.#file.flush()
+    if (failures.length > 0) throw new AggregateError(failures, failures.map(messageOf).join('; '))
+  }
+
+  /** @returns why containers could not be removed */
+  async #removeContainers(): Promise<unknown[]> {
+    const results = await Promise.allSettled(
+      this.#containers.tasks().map(async (taskId) => {
         const container = this.#containers.get(taskId)
-        return container ? [engine.removeContainer(container.id)] : []
+        if (!container) return
+        await this.#options.engine.removeContainer(container.id)
+        this.#containers.note(taskId, undefined)
       }),
     )
-    await engine.applyNetwork({ revision: this.#rows.revision, networks: [], ingressPorts: [] })
+    return results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
   }
 
   /** Gives the task's runner what is wanted; makes the runner if the task is new. */

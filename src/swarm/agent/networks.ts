@@ -17,6 +17,7 @@ export class NetworkApplier {
   #isDirty = false
   #isBusy = false
   #isStopped = false
+  #running: Promise<void> = Promise.resolve()
   #waiting: (() => void)[] = []
   #cancelRetry: (() => void) | undefined
 
@@ -30,7 +31,7 @@ export class NetworkApplier {
   /** The state has changed. */
   poke(): void {
     this.#isDirty = true
-    if (!this.#isBusy && !this.#isStopped) void this.#run()
+    if (!this.#isBusy && !this.#isStopped) this.#running = this.#run()
   }
 
   /**
@@ -48,10 +49,12 @@ export class NetworkApplier {
     }
   }
 
-  stop(): void {
+  /** @returns when an apply that was under way has ended */
+  stop(): Promise<void> {
     this.#isStopped = true
     this.#cancelRetry?.()
     this.#wake()
+    return this.#running
   }
 
   async #run(): Promise<void> {
