@@ -144,6 +144,12 @@ export const serverFailures = {
     http: 400,
     text: (p: { asked: string }) => `${p.asked} is neither an IP address nor an interface of this host`,
   },
+  E_ADDRESS_PORT: {
+    kind: 'user',
+    http: 400,
+    text: (p: { address: string; port: string }) =>
+      `invalid address '${p.address}': '${p.port}' is no port from 1 to 65535`,
+  },
   E_ADDRESS_UNCLEAR: {
     kind: 'user',
     http: 400,

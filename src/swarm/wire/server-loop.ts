@@ -5,7 +5,7 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { MessagePort } from 'node:worker_threads'
-import { messageOf } from '../../shared/errors.ts'
+import { errnoOf, messageOf } from '../../shared/errors.ts'
 import { encodeFrame, FrameReader, largestFrame, largestStrangersFrame } from './frames.ts'
 import { Liveness } from './liveness.ts'
 import { beat } from './messages.ts'
@@ -85,9 +85,14 @@ class ServerLoop {
     this.#server.once('error', (error: NodeJS.ErrnoException) =>
       this.#tell({ on: 'failed', code: error.code ?? '', why: messageOf(error) }),
     )
-    this.#server.listen(port, host, () =>
-      this.#tell({ on: 'listening', port: (this.#server.address() as AddressInfo).port }),
-    )
+    try {
+      this.#server.listen(port, host, () =>
+        this.#tell({ on: 'listening', port: (this.#server.address() as AddressInfo).port }),
+      )
+    } catch (error) {
+      // What node says at once of a port that is none.
+      this.#tell({ on: 'failed', code: errnoOf(error) ?? '', why: messageOf(error) })
+    }
   }
 
   #accept(socket: TLSSocket): void {

@@ -2,6 +2,7 @@
  * The manager's end of all streams, as the dispatcher sees it: connections, messages, silent nodes.
  */
 import { within } from '../../shared/deadline.ts'
+import { messageOf } from '../../shared/errors.ts'
 import { fail } from '../errors.ts'
 import type { ToManager, ToWorker } from './messages.ts'
 import { type Far, startHere, startThread } from './port.ts'
@@ -42,7 +43,7 @@ export async function startWireServer(
 ): Promise<WireServer> {
   const { ownThread = true, ...data } = options
   const far: Far<ServerOrder, ServerEvent> = ownThread
-    ? startThread('server-thread', import.meta.url, data, (error) => listener.failed(error))
+    ? startThread('server-thread', import.meta.url, data, (error) => server.fail(error))
     : startHere((port) => runServer(data, port))
   const server = new WireServer(far, listener)
   try {
@@ -75,6 +76,12 @@ export class WireServer {
   /** The TCP port, also where 0 was asked for. */
   get port(): number {
     return this.#port
+  }
+
+  /** The thread itself died. */
+  fail(error: Error): void {
+    this.#opened.reject(fail('E_LISTEN', { why: messageOf(error) }, error))
+    this.#listener.failed(error)
   }
 
   isOpen(connection: Connection): boolean {

@@ -163,6 +163,26 @@ describe('the stream between worker and manager', () => {
     expect(heard).toEqual([])
   })
 
+  it.each([true, false])('is not served on a port that is none, and says so at once', async (ownThread) => {
+    const listener = { received() {}, closed() {}, silent() {}, failed() {} }
+    const options = { host: '127.0.0.1', port: 99_999, graceMs: 100, ownThread }
+    const start = performance.now()
+    await expect(
+      startWireServer({ ...options, ...(await certificates('m1', 'manager')) }, listener),
+    ).rejects.toMatchObject({ code: 'E_LISTEN' })
+    expect(performance.now() - start).toBeLessThan(5000)
+  })
+
+  it('is not served by a thread that dies at its start, and says so at once', async () => {
+    const failed: Error[] = []
+    const listener = { received() {}, closed() {}, silent() {}, failed: (error: Error) => failed.push(error) }
+    const options = { host: '127.0.0.1', port: 0, graceMs: 100, cert: 'none', key: 'none', ca: 'none' }
+    const start = performance.now()
+    await expect(startWireServer(options, listener)).rejects.toMatchObject({ code: 'E_LISTEN' })
+    expect(performance.now() - start).toBeLessThan(5000)
+    expect(failed).toHaveLength(1)
+  })
+
   it('answers questions without a certificate, small ones only', async () => {
     const { manager, heard, server } = await start({ answer: { t: 'ca', cert: root.cert } })
     expect(await askManager({ t: 'ca' }, { manager, timeoutMs: 2000 })).toEqual({ t: 'ca', cert: root.cert })
