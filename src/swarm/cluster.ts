@@ -24,6 +24,12 @@ const defaultSubnetSize = 24
 /** 4094 addresses: with Swarm's /24 a swarm has no more than some 250 tasks behind published ports. */
 const ingressPrefix = 20
 
+/** Docker's bounds. @throws E_SPEC_INVALID */
+export function checkDataPathPort(port: number | undefined): void {
+  if (!port || (Number.isSafeInteger(port) && port >= 1024 && port <= 49151)) return
+  throw fail('E_SPEC_INVALID', { why: `Datapath port number is not in valid range (1024-49151) : ${port}` })
+}
+
 /** @throws E_SUBNET_INVALID, E_POOL_FULL */
 export function draftCluster(draft: Draft, options: ClusterOptions): void {
   const pools = options.defaultAddrPool?.length ? options.defaultAddrPool : defaultAddrPool

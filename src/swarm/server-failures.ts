@@ -136,8 +136,9 @@ export const serverFailures = {
   },
   E_STATE_UNREADABLE: {
     kind: 'outside',
+    http: 503,
     text: (p: { path: string; why: string }) => `${p.path} can't be read: ${p.why}`,
-    next: () => 'restore the file, or leave the swarm on this node and join again',
+    next: () => 'restore the file, or give up this place in the swarm: tsswarm leave --force',
   },
   E_ADDRESS_UNKNOWN: {
     kind: 'user',

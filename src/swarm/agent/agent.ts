@@ -3,7 +3,6 @@
  * plane right. Works on without a manager, and after a restart from what it has on disk; knows managers only
  * as somebody who sends rows and takes statuses.
  */
-import { messageOf } from '../../shared/errors.ts'
 import type { Context } from '../context.ts'
 import type { NodeDescription } from '../store/objects/node.ts'
 import type { TaskStatus } from '../store/objects/task.ts'
@@ -12,6 +11,7 @@ import { TaskContainers } from './containers.ts'
 import type { Engine, NodeNetworkState } from './engine.ts'
 import { networkStateOf } from './network-state.ts'
 import { NetworkApplier } from './networks.ts'
+import { removeAll, removeContainers } from './remove.ts'
 import { NodeRows, type Touched } from './rows.ts'
 import { AgentStateWriter, readAgentState } from './state-file.ts'
 import { type Surroundings, TaskRunner } from './task-runner.ts'
@@ -123,30 +123,11 @@ export class Agent {
     await this.stop()
     // The first sweep ends the runners that wait for a container to stop, the second takes what others were
     // just making.
-    await this.#removeContainers()
+    const { engine } = this.#options
+    await removeContainers(engine, this.#containers)
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop()))
-    const failures = await this.#removeContainers()
-    try {
-      const { revision } = this.#rows
-      await this.#options.engine.applyNetwork({ revision, networks: [], ingressPorts: [] })
-    } catch (error) {
-      failures.push(error)
-    }
     await this.#file.flush()
-    if (failures.length > 0) throw new AggregateError(failures, failures.map(messageOf).join('; '))
-  }
-
-  /** @returns why containers could not be removed */
-  async #removeContainers(): Promise<unknown[]> {
-    const results = await Promise.allSettled(
-      this.#containers.tasks().map(async (taskId) => {
-        const container = this.#containers.get(taskId)
-        if (!container) return
-        await this.#options.engine.removeContainer(container.id)
-        this.#containers.note(taskId, undefined)
-      }),
-    )
-    return results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
+    await removeAll(engine, this.#containers, this.#rows.revision)
   }
 
   /** Gives the task's runner what is wanted; makes the runner if the task is new. */

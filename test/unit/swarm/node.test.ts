@@ -1,18 +1,23 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { taskLabel } from '../../../src/swarm/agent/container-body.ts'
+import type { ContainerBody } from '../../../src/swarm/agent/engine.ts'
 import { issueIdentity, makeRoot } from '../../../src/swarm/ca/authority.ts'
 import { joinToken, newTokenSecret } from '../../../src/swarm/ca/token.ts'
 import { systemContext } from '../../../src/swarm/context.ts'
 import { type SwarmNode, startSwarmNode } from '../../../src/swarm/node.ts'
 import { startWireServer } from '../../../src/swarm/wire/server.ts'
 import { FakeEngine } from '../../support/fake-engine.ts'
+import { freePort } from '../../support/swarm-cluster.ts'
 
 let folder: string
+let engine: FakeEngine
 const cleanups: (() => Promise<unknown>)[] = []
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'swarm-node-'))
+  engine = new FakeEngine('h')
 })
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
@@ -22,7 +27,7 @@ afterEach(async () => {
 async function startNode(): Promise<SwarmNode> {
   const node = await startSwarmNode({
     folder,
-    engine: new FakeEngine('h'),
+    engine,
     context: systemContext(),
     addresses: () => [{ interface: 'lo', address: '127.0.0.1' }],
     threadless: true,
@@ -57,5 +62,43 @@ describe('a node that joins', () => {
     })
     expect(heard).toEqual(['ca'])
     expect(await readdir(folder)).toEqual([])
+  })
+})
+
+describe('a node whose membership can not be read', () => {
+  const listenAddr = async () => `127.0.0.1:${await freePort()}`
+  const unreadable = { code: 'E_STATE_UNREADABLE', message: expect.stringContaining('node.json') }
+
+  /** Of a newer version, as after a downgrade. */
+  async function startDowngraded(): Promise<SwarmNode> {
+    const first = await startNode()
+    await first.init({ listenAddr: await listenAddr() })
+    await first.stop()
+    const path = join(folder, 'node.json')
+    await writeFile(path, (await readFile(path, 'utf8')).replace('"version": 1', '"version": 99'))
+    return startNode()
+  }
+
+  it('keeps it: no other swarm is begun or joined, and a leave must be forced', async () => {
+    const node = await startDowngraded()
+    expect(node.state).toBe('error')
+    await expect(node.init({ listenAddr: await listenAddr() })).rejects.toMatchObject(unreadable)
+    const token = joinToken((await makeRoot()).cert, newTokenSecret())
+    await expect(node.join({ remoteAddrs: ['127.0.0.1:1'], token })).rejects.toMatchObject(unreadable)
+    await expect(node.leave(false)).rejects.toMatchObject(unreadable)
+    expect(() => node.manager).toThrow(expect.objectContaining(unreadable))
+    expect(await readdir(join(folder, 'manager'))).toContain('swarm.db')
+  })
+
+  it('gives it up, with its containers, by a forced leave', async () => {
+    const node = await startDowngraded()
+    const body = { Image: 'img', Labels: { [taskLabel]: 't1' } } as unknown as ContainerBody
+    await engine.createContainer('web.1.t1', body)
+    await node.leave(true)
+    expect([node.state, node.error]).toEqual(['inactive', ''])
+    expect(engine.containers.size).toBe(0)
+    expect(await readdir(folder)).toEqual([])
+    await node.init({ listenAddr: await listenAddr() })
+    expect(node.state).toBe('active')
   })
 })
