@@ -47,10 +47,19 @@ export interface Engine {
 
   /**
    * Makes the host's network what `state` says: networks that are not in it go, those in it are there and
-   * usable when the promise resolves. Called again with every change (never twice at once), and at start
-   * with what was last known, before there is any manager.
+   * usable when the promise resolves, but for those that the answer names. Called again with every change
+   * (never twice at once), and at start with what was last known, before there is any manager. The same state
+   * again tries what could not be done.
    */
-  applyNetwork(state: NodeNetworkState): Promise<void>
+  applyNetwork(state: NodeNetworkState): Promise<NetworkOutcome>
+}
+
+/** What could not be done though the rest was. */
+export interface NetworkOutcome {
+  /** One sentence each: a port that a program of the host has. */
+  problems: string[]
+  /** Ids of networks that are not there. */
+  missing: string[]
 }
 
 export type ContainerNews = { synced: true } | { container: ContainerState } | { gone: string }

@@ -235,6 +235,7 @@ describe('the agent', () => {
         begun.resolve()
         await applying.promise
         atOnce--
+        return engine.networkOutcome
       }
       assign({})
       await begun.promise
