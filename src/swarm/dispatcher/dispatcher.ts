@@ -76,7 +76,7 @@ export class Dispatcher {
           closed: (connection) => dispatcher.#forget(connection),
           silent: (nodeId) => void dispatcher.#lose(nodeId, 'heartbeat failure'),
           failed: (error) =>
-            options.context.log.error({ causes: causeChain(error) }, "the swarm port's thread died"),
+            options.context.log.error({ causes: causeChain(error) }, 'the swarm port failed'),
         },
       )
     } catch (error) {

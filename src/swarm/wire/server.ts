@@ -27,7 +27,7 @@ export interface ServerListener {
   closed(connection: Connection): void
   /** The node was not heard of in its time, whatever the reason. */
   silent(nodeId: string): void
-  /** The thread itself died. */
+  /** The thread itself died, or connections can't be taken. */
   failed(error: Error): void
 }
 
@@ -133,6 +133,8 @@ export class WireServer {
         break
       case 'failed':
         this.#opened.reject(fail('E_LISTEN', event))
+        // Later, it is a connection that could not be taken, for want of descriptors perhaps.
+        if (this.#port !== 0) this.#listener.failed(fail('E_LISTEN', event))
         break
       case 'open':
         this.#connections.set(event.connection, {
