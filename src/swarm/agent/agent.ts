@@ -82,6 +82,11 @@ export class Agent {
     return [...this.#runners].map(([ID, { status }]) => ({ ID, Status: status }))
   }
 
+  /** The host is another than it was; tasks that come see it so. */
+  describe(description: NodeDescription): void {
+    this.#around.host = { ...this.#around.host, description }
+  }
+
   networkState(): NodeNetworkState {
     return networkStateOf(this.#rows, this.#options.nodeId)
   }

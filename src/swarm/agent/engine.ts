@@ -10,7 +10,7 @@ import type { Protocol } from '../store/objects/service.ts'
 import type { HealthConfig, Mount } from '../store/objects/task-spec.ts'
 
 export interface Engine {
-  /** The host as the scheduler should know it. Asked at each start and some times an hour. */
+  /** The host as the scheduler should know it. Asked at each start and every few minutes: hosts are renamed, and grow. */
   describe(): Promise<NodeDescription>
 
   /**

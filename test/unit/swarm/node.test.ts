@@ -2,11 +2,12 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { waitFor } from '../../../src/shared/deadline.ts'
 import { taskLabel } from '../../../src/swarm/agent/container-body.ts'
 import type { ContainerBody } from '../../../src/swarm/agent/engine.ts'
 import { issueIdentity, makeRoot } from '../../../src/swarm/ca/authority.ts'
 import { joinToken, newTokenSecret } from '../../../src/swarm/ca/token.ts'
-import { systemContext } from '../../../src/swarm/context.ts'
+import { systemClock, systemContext } from '../../../src/swarm/context.ts'
 import { type SwarmNode, startSwarmNode } from '../../../src/swarm/node.ts'
 import { startWireServer } from '../../../src/swarm/wire/server.ts'
 import { FakeEngine } from '../../support/fake-engine.ts'
@@ -24,17 +25,36 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
+/** Long timers wait for the test. */
+let lookAgain = () => {}
+function after(ms: number, fn: () => void): () => void {
+  if (ms === 300_000) lookAgain = fn
+  return systemClock.after(ms, fn)
+}
+
 async function startNode(): Promise<SwarmNode> {
   const node = await startSwarmNode({
     folder,
     engine,
-    context: systemContext(),
+    context: { ...systemContext(), clock: { ...systemClock, after } },
     addresses: () => [{ interface: 'lo', address: '127.0.0.1' }],
     threadless: true,
   })
   cleanups.push(() => node.stop())
   return node
 }
+
+describe('a node whose host is renamed', () => {
+  it('tells its manager so', async () => {
+    const node = await startNode()
+    const id = await node.init({ listenAddr: `127.0.0.1:${await freePort()}` })
+    const hostname = () => node.manager.database.replica.get('node', id)?.Description?.Hostname
+    await waitFor('the first name', () => hostname() === 'h' || undefined, { timeoutMs: 5000 })
+    Object.assign(engine, { hostname: 'renamed' })
+    lookAgain()
+    await waitFor('the second name', () => hostname() === 'renamed' || undefined, { timeoutMs: 5000 })
+  })
+})
 
 describe('a node that joins', () => {
   it("does not tell its token to one who shows another's root beside the right one", async () => {
