@@ -72,11 +72,12 @@ export class Dispatcher {
       dispatcher.#server = await startWireServer(
         { ...options.wire, graceMs },
         {
+          troubled: (why) => options.context.log.error({ why }, 'a connection could not be taken'),
           received: (connection, message) => void dispatcher.#receive(connection, message),
           closed: (connection) => dispatcher.#forget(connection),
           silent: (nodeId) => void dispatcher.#lose(nodeId, 'heartbeat failure'),
           failed: (error) =>
-            options.context.log.error({ causes: causeChain(error) }, 'the swarm port failed'),
+            options.context.log.error({ causes: causeChain(error) }, "the swarm port's thread died"),
         },
       )
     } catch (error) {

@@ -27,7 +27,9 @@ export interface ServerListener {
   closed(connection: Connection): void
   /** The node was not heard of in its time, whatever the reason. */
   silent(nodeId: string): void
-  /** The thread itself died, or connections can't be taken. */
+  /** A connection could not be taken, for want of descriptors perhaps; the next one may be. */
+  troubled?(why: string): void
+  /** The thread itself died, after the port was open. */
   failed(error: Error): void
 }
 
@@ -78,10 +80,10 @@ export class WireServer {
     return this.#port
   }
 
-  /** The thread itself died. */
+  /** The thread itself died: who still waits for the port hears of it there. */
   fail(error: Error): void {
-    this.#opened.reject(fail('E_LISTEN', { why: messageOf(error) }, error))
-    this.#listener.failed(error)
+    if (this.#port === 0) this.#opened.reject(fail('E_LISTEN', { why: messageOf(error) }, error))
+    else this.#listener.failed(error)
   }
 
   isOpen(connection: Connection): boolean {
@@ -132,9 +134,8 @@ export class WireServer {
         this.#opened.resolve()
         break
       case 'failed':
-        this.#opened.reject(fail('E_LISTEN', event))
-        // Later, it is a connection that could not be taken, for want of descriptors perhaps.
-        if (this.#port !== 0) this.#listener.failed(fail('E_LISTEN', event))
+        if (this.#port === 0) this.#opened.reject(fail('E_LISTEN', event))
+        else this.#listener.troubled?.(event.why)
         break
       case 'open':
         this.#connections.set(event.connection, {

@@ -188,7 +188,7 @@ describe('the stream between worker and manager', () => {
     const start = performance.now()
     await expect(startWireServer(options, listener)).rejects.toMatchObject({ code: 'E_LISTEN' })
     expect(performance.now() - start).toBeLessThan(5000)
-    expect(failed).toHaveLength(1)
+    expect(failed).toEqual([])
   })
 
   it('answers questions without a certificate, small ones only', async () => {
