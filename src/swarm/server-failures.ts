@@ -149,7 +149,7 @@ export const serverFailures = {
     kind: 'user',
     http: 400,
     text: (p: { address: string; port: string }) =>
-      `invalid address '${p.address}': '${p.port}' is no port from 1 to 65535`,
+      `invalid address '${p.address}': '${p.port}' is no port number`,
   },
   E_ADDRESS_UNCLEAR: {
     kind: 'user',

@@ -9,8 +9,9 @@ export function splitAddress(address: string, defaultPort = swarmPort): { host: 
   if (!match) return { host: address, port: defaultPort }
   const [, host, text] = match as unknown as [string, string, string | undefined]
   if (text === undefined) return { host, port: defaultPort }
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
-  if (port < 1 || port > 65535) throw fail('E_ADDRESS_PORT', { address, port: text })
+  // 0 is any free one, for those who listen.
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (!(port <= 65535)) throw fail('E_ADDRESS_PORT', { address, port: text })
   return { host, port }
 }
 

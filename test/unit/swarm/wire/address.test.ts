@@ -9,12 +9,13 @@ describe("a node's address", () => {
     [':2378', '', 2378],
     ['fd00::1', 'fd00::1', 2377],
     ['[fd00::1]', 'fd00::1', 2377],
+    ['10.0.0.1:0', '10.0.0.1', 0],
     ['[fd00::1]:7', 'fd00::1', 7],
   ])('%s has its parts', (address, host, port) => {
     expect(splitAddress(address)).toEqual({ host, port })
   })
 
-  it.each(['h:99999', 'h:65536', 'h:0', 'h:', 'h:x', 'h:-1', 'h:1.5', '[fd00::1]:99999', '[fd00::1]:'])(
+  it.each(['h:99999', 'h:65536', 'h:', 'h:x', 'h:-1', 'h:1.5', '[fd00::1]:99999', '[fd00::1]:'])(
     '%s is refused for its port',
     (address) => {
       expect(() => splitAddress(address)).toThrow(
