@@ -78,10 +78,7 @@ export function swarmEngine(parts: SwarmEngineParts): Engine {
 
     watchContainers: (label, signal) => watch(containers, events, label, signal),
 
-    applyNetwork: async (state) => {
-      const { problems } = networks.apply(state)
-      for (const problem of problems) containers.log.warn({ revision: state.revision }, problem)
-    },
+    applyNetwork: async (state) => networks.apply(state),
   }
 }
 

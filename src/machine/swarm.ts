@@ -10,9 +10,7 @@ import type { Step } from './journal/step.ts'
 import { requireCredentials } from './pki/authority.ts'
 import type { MachineRecord, SwarmPlan } from './record.ts'
 import type { Store } from './store/store.ts'
-
-/** Where managers listen for nodes. */
-const swarmPort = 2377
+import { managerAddress, ownAddresses } from './swarm-address.ts'
 
 interface EngineInfo {
   Swarm?: { LocalNodeState?: string; NodeID?: string; ControlAvailable?: boolean }
@@ -69,7 +67,7 @@ export const swarmStep: Step<MachineContext> = {
   do: async (context, { signal, progress }) => {
     const { host } = context.record.engine!
     const body = await joinBody(context, signal, progress)
-    const own = { ListenAddr: `0.0.0.0:${swarmPort}`, AdvertiseAddr: `${host}:${swarmPort}` }
+    const own = await ownAddresses(host)
     context.record.made.nodeId = await withEngine(context, async (engine) => {
       const path = body ? '/swarm/join' : '/swarm/init'
       await engine.call('POST', path, { body: { ...own, ...body }, timeoutMs: 60_000, signal })
@@ -94,7 +92,7 @@ async function joinBody(
   try {
     const { JoinTokens } = await manager.client.call<SwarmInfo>('GET', '/swarm', { signal })
     return {
-      RemoteAddrs: [`${manager.host}:${swarmPort}`],
+      RemoteAddrs: [await managerAddress(manager.host)],
       JoinToken: role === 'manager' ? JoinTokens.Manager : JoinTokens.Worker,
     }
   } finally {

@@ -89,7 +89,21 @@ export async function signRequest(ca: KeyPair, request: string, options: IssueOp
   return sign(ca, await csr.publicKey.export(), options)
 }
 
-/** SHA-256 over the certificate's DER form, in hex. */
+/**
+ * The one certificate of a PEM text, encoded anew. Undefined when the text is anything else: OpenSSL reads the
+ * first certificate of several, but trusts all of them.
+ */
+export function onlyCertificate(text: unknown): string | undefined {
+  if (typeof text !== 'string' || text.split('-----BEGIN').length !== 2) return undefined
+  try {
+    return pem(new X509Certificate(text).toString())
+  } catch {
+    // OpenSSL's words for what is no certificate say nothing to anybody.
+    return undefined
+  }
+}
+
+/** SHA-256 over the DER form of a text's first certificate, in hex; see `onlyCertificate` for a stranger's. */
 export function certificateDigest(cert: string): string {
   return createHash('sha256').update(new X509Certificate(cert).raw).digest('hex')
 }

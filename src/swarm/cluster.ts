@@ -7,7 +7,7 @@ import { takeSubnet, takeVni } from './allocator/networks.ts'
 import { newTokenSecret } from './ca/token.ts'
 import { fail } from './errors.ts'
 import type { Draft } from './store/draft.ts'
-import { clusterKey, type SwarmSpec } from './store/objects/cluster.ts'
+import { clusterKey, defaultDataPathPort, type SwarmSpec } from './store/objects/cluster.ts'
 import { claims } from './store/objects/kinds.ts'
 
 export interface ClusterOptions {
@@ -23,8 +23,12 @@ export const defaultAddrPool = ['10.0.0.0/8']
 const defaultSubnetSize = 24
 /** 4094 addresses: with Swarm's /24 a swarm has no more than some 250 tasks behind published ports. */
 const ingressPrefix = 20
-/** VXLAN's own port number. */
-const defaultDataPathPort = 4789
+
+/** Docker's bounds. @throws E_SPEC_INVALID */
+export function checkDataPathPort(port: number | undefined): void {
+  if (!port || (Number.isSafeInteger(port) && port >= 1024 && port <= 49151)) return
+  throw fail('E_SPEC_INVALID', { why: `Datapath port number is not in valid range (1024-49151) : ${port}` })
+}
 
 /** @throws E_SUBNET_INVALID, E_POOL_FULL */
 export function draftCluster(draft: Draft, options: ClusterOptions): void {

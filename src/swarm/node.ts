@@ -7,12 +7,14 @@ import { causeChain, messageOf } from '../shared/errors.ts'
 import { makePrivateFolder } from '../shared/files.ts'
 import { chooseAddress, type HostAddress, hostAddresses } from './addresses.ts'
 import type { Engine } from './agent/engine.ts'
+import { removeWithoutAgent } from './agent/remove.ts'
 import { issueIdentity, makeRoot } from './ca/authority.ts'
-import { parseToken, tokenNames } from './ca/token.ts'
-import { draftCluster, draftIngress } from './cluster.ts'
+import { parseToken } from './ca/token.ts'
+import { checkDataPathPort, draftCluster, draftIngress } from './cluster.ts'
 import type { Context } from './context.ts'
 import { draftNode } from './dispatcher/nodes.ts'
 import { fail } from './errors.ts'
+import { findManager } from './find-manager.ts'
 import type { Manager } from './manager.ts'
 import {
   type Membership,
@@ -83,6 +85,8 @@ export class SwarmNode {
   readonly #options: SwarmNodeOptions
   readonly #paths
   #member: { membership: Membership; certificates: Certificates } | undefined
+  /** Why the membership that the disk has can't be read. There is one all the same: nothing may overwrite it. */
+  #unreadable: unknown
   #running: RunningNode | undefined
   #cancelRetry: (() => void) | undefined
   #accepted = Promise.withResolvers<void>()
@@ -118,9 +122,10 @@ export class SwarmNode {
     return this.#options.context
   }
 
-  /** @throws E_SWARM_INACTIVE, E_SWARM_WORKER */
+  /** @throws E_SWARM_INACTIVE, E_SWARM_WORKER, E_STATE_UNREADABLE */
   get manager(): Manager {
     if (this.#running?.manager) return this.#running.manager
+    if (this.#unreadable) throw this.#unreadable
     throw this.#member ? fail('E_SWARM_WORKER', {}) : fail('E_SWARM_INACTIVE', {})
   }
 
@@ -135,7 +140,7 @@ export class SwarmNode {
   resume(): Promise<void> {
     return this.#exclusively(async () => {
       try {
-        this.#member = await readMembership(this.#paths)
+        this.#member = await this.#readMembership()
         if (this.#member) await this.#start()
       } catch (error) {
         this.#setState('error', messageOf(error))
@@ -146,10 +151,15 @@ export class SwarmNode {
     })
   }
 
-  /** Begins a swarm with this node as its manager. @returns the node's id @throws E_SWARM_ACTIVE, E_ADDRESS_* */
+  /**
+   * Begins a swarm with this node as its manager.
+   * @returns the node's id
+   * @throws E_SWARM_ACTIVE, E_STATE_UNREADABLE, E_ADDRESS_*, E_SPEC_INVALID
+   */
   init(options: InitOptions): Promise<string> {
     return this.#exclusively(async () => {
       this.#assertInactive()
+      checkDataPathPort(options.dataPathPort)
       const listen = splitAddress(options.listenAddr || '0.0.0.0')
       const addresses = this.#options.addresses ?? hostAddresses
       const { host, port } = chooseAddress(options.advertiseAddr, addresses(), listen.port)
@@ -178,7 +188,7 @@ export class SwarmNode {
 
   /**
    * Joins the swarm of one of these managers, which must have the root certificate that the token names.
-   * @throws E_SWARM_ACTIVE, E_TOKEN_*, E_MANAGER_UNREACHABLE, E_MANAGER_REFUSED, E_JOIN_SLOW
+   * @throws E_SWARM_ACTIVE, E_STATE_UNREADABLE, E_TOKEN_*, E_MANAGER_UNREACHABLE, E_MANAGER_REFUSED, E_JOIN_SLOW
    */
   join(options: JoinOptions): Promise<void> {
     return this.#exclusively(async () => {
@@ -188,7 +198,7 @@ export class SwarmNode {
       const choose = (asked: string) => chooseAddress(asked, addresses(), swarmPort).host
       const advertiseAddr = options.advertiseAddr ? choose(options.advertiseAddr) : undefined
       const dataPathAddr = options.dataPathAddr ? choose(options.dataPathAddr) : undefined
-      const { manager, ca } = await this.#findManager(options.remoteAddrs, (cert) => tokenNames(token, cert))
+      const { manager, ca } = await findManager(options.remoteAddrs, token, answerLimitMs)
       const { request, key } = await makeRequest({ commonName: 'join' })
       const { availability } = options
       const question = {
@@ -217,22 +227,25 @@ export class SwarmNode {
     })
   }
 
-  /** @throws E_SWARM_INACTIVE; E_LEAVE_MANAGER unless forced */
+  /** @throws E_SWARM_INACTIVE; E_LEAVE_MANAGER and E_STATE_UNREADABLE unless forced */
   leave(force: boolean): Promise<void> {
     return this.#exclusively(async () => {
-      if (!this.#member) throw fail('E_SWARM_INACTIVE', {})
-      if (this.#member.membership.role === 'manager' && !force) throw fail('E_LEAVE_MANAGER', {})
+      if (!force && this.#unreadable) throw this.#unreadable
+      if (!this.#member && !this.#unreadable) throw fail('E_SWARM_INACTIVE', {})
+      if (this.#member?.membership.role === 'manager' && !force) throw fail('E_LEAVE_MANAGER', {})
       const running = this.#running
       await running?.sayGoodbye(force ? 1000 : answerLimitMs)
       await this.#stop()
       try {
-        await running?.agent.removeEverything()
+        if (running) await running.agent.removeEverything()
+        else await removeWithoutAgent(this.#options.engine, this.context)
       } catch (error) {
         // The swarm is left all the same; what stays of it is said.
         this.context.log.error({ causes: causeChain(error) }, 'not everything of the swarm could be removed')
       }
       await removeMembership(this.#paths)
       this.#member = undefined
+      this.#unreadable = undefined
       this.#setState('inactive')
     })
   }
@@ -240,20 +253,6 @@ export class SwarmNode {
   /** Lets go of everything; containers go on, and the next start takes them up. */
   stop(): Promise<void> {
     return this.#exclusively(() => this.#stop())
-  }
-
-  async #findManager(remotes: string[], isRight: (cert: string) => boolean) {
-    let failure: unknown = fail('E_MANAGER_UNREACHABLE', { manager: 'nowhere', why: 'no address was given' })
-    for (const manager of remotes) {
-      try {
-        const answer = await askManager({ t: 'ca' }, { manager, timeoutMs: answerLimitMs })
-        if (answer.t === 'ca' && isRight(answer.cert)) return { manager, ca: answer.cert }
-        failure = fail('E_TOKEN_DIGEST', { manager })
-      } catch (error) {
-        failure = error
-      }
-    }
-    throw failure
   }
 
   /** The rows of a new cluster. What an init that was cut off left behind is thrown away. */
@@ -373,7 +372,17 @@ export class SwarmNode {
     this.#error = error
   }
 
+  async #readMembership() {
+    try {
+      return await readMembership(this.#paths)
+    } catch (error) {
+      this.#unreadable = error
+      throw error
+    }
+  }
+
   #assertInactive(): void {
+    if (this.#unreadable) throw this.#unreadable
     if (this.#member) throw fail('E_SWARM_ACTIVE', {})
   }
 

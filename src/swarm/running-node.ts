@@ -4,6 +4,7 @@
  */
 import { makePrivateFolder } from '../shared/files.ts'
 import { Agent } from './agent/agent.ts'
+import { DescriptionWatch } from './agent/description.ts'
 import type { Engine } from './agent/engine.ts'
 import { Session, type SessionListener } from './agent/session.ts'
 import { tlsInfo } from './ca/authority.ts'
@@ -31,11 +32,13 @@ export class RunningNode {
   readonly manager: Manager | undefined
   readonly agent: Agent
   readonly #session: Session
+  readonly #description: DescriptionWatch
 
-  private constructor(manager: Manager | undefined, agent: Agent, session: Session) {
+  private constructor(manager: Manager | undefined, { agent, session, watch }: AgentParts) {
     this.manager = manager
     this.agent = agent
     this.#session = session
+    this.#description = watch
   }
 
   /** @throws E_LISTEN, E_STORE_FAILED, E_STATE_UNREADABLE; nothing runs then */
@@ -43,8 +46,7 @@ export class RunningNode {
     const isManager = options.membership.role === 'manager'
     const manager = isManager ? await startManager(options) : undefined
     try {
-      const { agent, session } = await startAgent(options, manager)
-      return new RunningNode(manager, agent, session)
+      return new RunningNode(manager, await startAgent(options, manager))
     } catch (error) {
       await manager?.stop()
       throw error
@@ -57,6 +59,7 @@ export class RunningNode {
   }
 
   async stop(): Promise<void> {
+    this.#description.stop()
     await this.#session.stop()
     await this.agent.stop()
     await this.manager?.stop()
@@ -75,10 +78,17 @@ async function startManager(options: RunningNodeOptions): Promise<Manager> {
   })
 }
 
-async function startAgent(options: RunningNodeOptions, manager: Manager | undefined) {
+interface AgentParts {
+  agent: Agent
+  session: Session
+  watch: DescriptionWatch
+}
+
+async function startAgent(options: RunningNodeOptions, manager: Manager | undefined): Promise<AgentParts> {
   const { engine, context, paths, membership, certificates, threadless, hooks } = options
   await makePrivateFolder(paths.agent)
-  const description = { ...(await engine.describe()), TLSInfo: tlsInfo(certificates.ca) }
+  const describe = async () => ({ ...(await engine.describe()), TLSInfo: tlsInfo(certificates.ca) })
+  const description = await describe()
   let session: Session | undefined
   const { nodeId, advertiseAddr, dataPathAddr } = membership
   const agent = await Agent.start({
@@ -109,7 +119,11 @@ async function startAgent(options: RunningNodeOptions, manager: Manager | undefi
       },
     },
   })
-  return { agent, session }
+  const watch = new DescriptionWatch(context, describe, description, (changed) => {
+    agent.describe(changed)
+    session.describe(changed)
+  })
+  return { agent, session, watch }
 }
 
 /** Where a manager's own agent dials: loopback, unless the manager listens on one address only. */

@@ -136,13 +136,20 @@ export const serverFailures = {
   },
   E_STATE_UNREADABLE: {
     kind: 'outside',
+    http: 503,
     text: (p: { path: string; why: string }) => `${p.path} can't be read: ${p.why}`,
-    next: () => 'restore the file, or leave the swarm on this node and join again',
+    next: () => 'restore the file, or give up this place in the swarm: tsswarm leave --force',
   },
   E_ADDRESS_UNKNOWN: {
     kind: 'user',
     http: 400,
     text: (p: { asked: string }) => `${p.asked} is neither an IP address nor an interface of this host`,
+  },
+  E_ADDRESS_PORT: {
+    kind: 'user',
+    http: 400,
+    text: (p: { address: string; port: string }) =>
+      `invalid address '${p.address}': '${p.port}' is no port number`,
   },
   E_ADDRESS_UNCLEAR: {
     kind: 'user',

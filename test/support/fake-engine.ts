@@ -4,6 +4,7 @@ import type {
   ContainerNews,
   ContainerState,
   Engine,
+  NetworkOutcome,
   NodeNetworkState,
 } from '../../src/swarm/agent/engine.ts'
 import type { NodeDescription } from '../../src/swarm/store/objects/node.ts'
@@ -25,6 +26,8 @@ export class FakeEngine implements Engine {
   /** Images whose containers have a health check, which says this. */
   readonly health = new Map<string, NonNullable<ContainerState['health']>>()
   networkFailure: string | undefined
+  /** What the host's network lacks. */
+  networkOutcome: NetworkOutcome = { problems: [], missing: [] }
   #next = 1
   #watchers = new Set<(news: ContainerNews) => void>()
 
@@ -85,9 +88,10 @@ export class FakeEngine implements Engine {
     for (const tell of this.#watchers) tell({ gone: id })
   }
 
-  async applyNetwork(state: NodeNetworkState): Promise<void> {
+  async applyNetwork(state: NodeNetworkState): Promise<NetworkOutcome> {
     if (this.networkFailure) throw new Error(this.networkFailure)
     this.networks.push(structuredClone(state))
+    return this.networkOutcome
   }
 
   async *watchContainers(label: string, signal: AbortSignal): AsyncIterable<ContainerNews> {

@@ -33,6 +33,7 @@ interface TestNetwork {
   internal: boolean
   ingress: boolean
   next: number
+  dataPathPort?: number
 }
 
 export class TestSwarm {
@@ -138,7 +139,8 @@ export class TestSwarm {
     this.lan.close()
   }
 
-  #networkState({ name, vni, prefix, internal, ingress }: TestNetwork, node: TestNode): SwarmNetwork {
+  #networkState(network: TestNetwork, node: TestNode): SwarmNetwork {
+    const { name, vni, prefix, internal, ingress, dataPathPort } = network
     const nodeAddress = (i: number) => `${prefix}.${i + 2}`
     const others = this.tasks.filter((task) => task.node !== node && task.addresses.has(name))
     const services = [...this.services].filter(([, { vips }]) => vips.has(name))
@@ -153,6 +155,7 @@ export class TestSwarm {
       gateway: `${prefix}.1`,
       labels: {},
       options: {},
+      ...(dataPathPort && { dataPathPort }),
       ...(ingress && { node: { address: `${own}/24`, macAddress: macOf(parseIpv4(own)!) } }),
       peers: peers
         .filter((peer) => peer.node !== node)

@@ -30,6 +30,7 @@ export interface ClusterOptions {
   /** Where the manager listens, and what it tells others: another port when something lies between. */
   port?: number
   advertisePort?: number
+  dataPathPort?: number
 }
 
 /** A swarm of real nodes in this process: real streams over TLS on loopback, real stores, no containers. */
@@ -56,6 +57,7 @@ export class FakeCluster {
     await m1.node!.init({
       listenAddr,
       advertiseAddr,
+      ...(options.dataPathPort && { dataPathPort: options.dataPathPort }),
       spec: { Dispatcher: { HeartbeatPeriod } },
     })
     for (let i = 1; i <= workers; i++) await cluster.join(await cluster.addHost(`w${i}`))

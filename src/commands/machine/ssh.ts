@@ -1,4 +1,5 @@
 import { MachineCommand, nameArg } from '../../cli/machine-command.ts'
+import { positionals } from '../../cli/pass-through.ts'
 
 export default class Ssh extends MachineCommand {
   static override summary = 'Log in to a machine, or run a command on it; ends with its exit code.'
@@ -15,9 +16,9 @@ export default class Ssh extends MachineCommand {
   static passThrough = true
 
   async run(): Promise<void> {
-    const { argv, flags } = await this.parse(Ssh)
+    const { raw, flags } = await this.parse(Ssh)
     const app = await this.openApp(flags)
-    const [name, ...command] = argv as string[]
+    const [name, ...command] = positionals(raw)
     const { openShell } = await import('../../machine/shell.ts')
     // ssh's own way to say that the command begins.
     const program = command[0] === '--' ? command.slice(1) : command

@@ -5,7 +5,10 @@ export default class Leave extends SwarmCommand {
   static override summary = 'Take this engine out of its swarm, with its tasks.'
   static override examples = ['<%= config.bin %> leave', '<%= config.bin %> leave --force']
   static override flags = {
-    force: boolean({ char: 'f', summary: 'Leave as a manager too: the last one ends the swarm.' }),
+    force: boolean({
+      char: 'f',
+      summary: 'Leave as a manager too (the last one ends the swarm), or with a state that can not be read.',
+    }),
   }
 
   async run(): Promise<void> {

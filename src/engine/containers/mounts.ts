@@ -76,7 +76,9 @@ function fromMount(mount: MountSpec): MountRequest {
   const destination = cleanTarget(mount.Target ?? '')
   const writable = !mount.ReadOnly
   if (mount.Type === 'volume') {
-    const { Labels, DriverConfig, NoCopy } = mount.VolumeOptions ?? {}
+    const { Labels, DriverConfig, NoCopy, Subpath } = mount.VolumeOptions ?? {}
+    // Without it, the container would see the whole volume.
+    if (Subpath) throw refuse(`the subpath ${Subpath} of a volume is not supported yet`)
     const request = {
       name: mount.Source || undefined,
       driver: DriverConfig?.Name,

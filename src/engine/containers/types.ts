@@ -62,6 +62,8 @@ export interface MountSpec {
     NoCopy?: boolean
     Labels?: Record<string, string>
     DriverConfig?: { Name?: string; Options?: Record<string, string> }
+    /** Refused. */
+    Subpath?: string
   }
   TmpfsOptions?: { SizeBytes?: number; Mode?: number }
 }

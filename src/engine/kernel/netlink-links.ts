@@ -271,6 +271,8 @@ export interface Link {
   peerIsElsewhere: boolean
   /** Of a VXLAN device. */
   vni?: number
+  /** UDP port of a VXLAN device. */
+  udpPort?: number
   /** Of a bridge's port. */
   port?: PortFlags
   rxBytes: number
@@ -320,6 +322,7 @@ function decodeLink({ body }: NetlinkMessage): Link {
     peer: attributes.get(IFLA_LINK)?.readUInt32LE(),
     peerIsElsewhere: attributes.has(IFLA_LINK_NETNSID),
     vni: kind === 'vxlan' ? data.get(IFLA_VXLAN_ID)?.readUInt32LE() : undefined,
+    udpPort: kind === 'vxlan' ? data.get(IFLA_VXLAN_PORT)?.readUInt16BE() : undefined,
     port: slaveData && decodePort(slaveData),
     rxPackets: count(0),
     txPackets: count(1),

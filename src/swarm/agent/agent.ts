@@ -11,6 +11,7 @@ import { TaskContainers } from './containers.ts'
 import type { Engine, NodeNetworkState } from './engine.ts'
 import { networkStateOf } from './network-state.ts'
 import { NetworkApplier } from './networks.ts'
+import { removeAll, removeContainers } from './remove.ts'
 import { NodeRows, type Touched } from './rows.ts'
 import { AgentStateWriter, readAgentState } from './state-file.ts'
 import { type Surroundings, TaskRunner } from './task-runner.ts'
@@ -81,6 +82,11 @@ export class Agent {
     return [...this.#runners].map(([ID, { status }]) => ({ ID, Status: status }))
   }
 
+  /** The host is another than it was; tasks that come see it so. */
+  describe(description: NodeDescription): void {
+    this.#around.host = { ...this.#around.host, description }
+  }
+
   networkState(): NodeNetworkState {
     return networkStateOf(this.#rows, this.#options.nodeId)
   }
@@ -108,22 +114,25 @@ export class Agent {
   /** Lets go of everything; containers go on. */
   async stop(): Promise<void> {
     this.#containers.stop()
-    this.#networks.stop()
-    for (const runner of this.#runners.values()) runner.stop()
+    // Runners are not waited for: one may wait for a container's grace period.
+    for (const runner of this.#runners.values()) void runner.stop()
+    await this.#networks.stop()
     await this.#file.flush()
   }
 
-  /** Removes all containers and networks of the swarm from this host. For a node that leaves. */
+  /**
+   * Removes all containers and networks of the swarm from this host. For a node that leaves.
+   * @throws AggregateError with what could not be removed, when all the rest is
+   */
   async removeEverything(): Promise<void> {
     await this.stop()
+    // The first sweep ends the runners that wait for a container to stop, the second takes what others were
+    // just making.
     const { engine } = this.#options
-    await Promise.all(
-      this.#containers.tasks().flatMap((taskId) => {
-        const container = this.#containers.get(taskId)
-        return container ? [engine.removeContainer(container.id)] : []
-      }),
-    )
-    await engine.applyNetwork({ revision: this.#rows.revision, networks: [], ingressPorts: [] })
+    await removeContainers(engine, this.#containers)
+    await Promise.all([...this.#runners.values()].map((runner) => runner.stop()))
+    await this.#file.flush()
+    await removeAll(engine, this.#containers, this.#rows.revision)
   }
 
   /** Gives the task's runner what is wanted; makes the runner if the task is new. */

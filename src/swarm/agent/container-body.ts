@@ -160,9 +160,10 @@ function portBindingsOf({ HostPorts }: TemplateContent): ContainerBody['HostConf
 function endpointsOf(row: TaskRow, { Spec }: TemplateContent): Record<string, EndpointConfig> {
   return Object.fromEntries(
     row.Attachments.map(({ NetworkID, Address, MacAddress }) => {
-      const aliases = Spec.Networks?.find(({ Target }) => Target === NetworkID)?.Aliases ?? []
+      const { Aliases = [], DriverOpts } = Spec.Networks?.find(({ Target }) => Target === NetworkID) ?? {}
       const IPv4Address = Address.replace(/\/.*/, '')
-      return [NetworkID, { IPAMConfig: { IPv4Address }, MacAddress, Aliases: aliases }]
+      const config = { IPAMConfig: { IPv4Address }, MacAddress, Aliases, ...(DriverOpts && { DriverOpts }) }
+      return [NetworkID, config]
     }),
   )
 }

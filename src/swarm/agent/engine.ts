@@ -10,7 +10,7 @@ import type { Protocol } from '../store/objects/service.ts'
 import type { HealthConfig, Mount } from '../store/objects/task-spec.ts'
 
 export interface Engine {
-  /** The host as the scheduler should know it. Asked at each start and some times an hour. */
+  /** The host as the scheduler should know it. Asked at each start and every few minutes: hosts are renamed, and grow. */
   describe(): Promise<NodeDescription>
 
   /**
@@ -47,10 +47,19 @@ export interface Engine {
 
   /**
    * Makes the host's network what `state` says: networks that are not in it go, those in it are there and
-   * usable when the promise resolves. Called again with every change (never twice at once), and at start
-   * with what was last known, before there is any manager.
+   * usable when the promise resolves, but for those that the answer names. Called again with every change
+   * (never twice at once), and at start with what was last known, before there is any manager. The same state
+   * again tries what could not be done.
    */
-  applyNetwork(state: NodeNetworkState): Promise<void>
+  applyNetwork(state: NodeNetworkState): Promise<NetworkOutcome>
+}
+
+/** What could not be done though the rest was. */
+export interface NetworkOutcome {
+  /** One sentence each: a port that a program of the host has. */
+  problems: string[]
+  /** Ids of networks that are not there. */
+  missing: string[]
 }
 
 export type ContainerNews = { synced: true } | { container: ContainerState } | { gone: string }
@@ -116,6 +125,7 @@ export interface EndpointConfig {
   IPAMConfig: { IPv4Address: string }
   MacAddress: string
   Aliases: string[]
+  DriverOpts?: Record<string, string>
 }
 
 /** All that the data plane of one host is made from. A pure function of the store's state. */
@@ -133,6 +143,8 @@ export interface NetworkState {
   name: string
   driver: string
   vni: number
+  /** UDP port that all hosts take VXLAN packets on; VXLAN's own when left out. */
+  dataPathPort?: number
   /** CIDR. */
   subnet: string
   /** On each host's own bridge; containers route through it. */

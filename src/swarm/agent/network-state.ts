@@ -31,6 +31,7 @@ export function networkStateOf(rows: NodeRows, nodeId: string): NodeNetworkState
       name: network.Name,
       driver: network.Driver,
       vni: network.Vni,
+      ...(network.DataPathPort !== undefined && { dataPathPort: network.DataPathPort }),
       subnet: network.Subnet,
       gateway: network.Gateway,
       internal: network.Internal,

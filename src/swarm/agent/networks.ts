@@ -7,6 +7,8 @@ import type { Engine, NodeNetworkState } from './engine.ts'
 
 /** After a failed apply. */
 const retryMs = 1000
+/** After one that left something undone: twice as long each time, since that may be so for good. */
+const longestRetryMs = 30_000
 
 export class NetworkApplier {
   readonly #engine: Engine
@@ -14,9 +16,11 @@ export class NetworkApplier {
   readonly #read: () => NodeNetworkState
   #applied = new Set<string>()
   #failure: string | undefined
+  #retryMs = retryMs
   #isDirty = false
   #isBusy = false
   #isStopped = false
+  #running: Promise<void> = Promise.resolve()
   #waiting: (() => void)[] = []
   #cancelRetry: (() => void) | undefined
 
@@ -30,7 +34,7 @@ export class NetworkApplier {
   /** The state has changed. */
   poke(): void {
     this.#isDirty = true
-    if (!this.#isBusy && !this.#isStopped) void this.#run()
+    if (!this.#isBusy && !this.#isStopped) this.#running = this.#run()
   }
 
   /**
@@ -48,10 +52,12 @@ export class NetworkApplier {
     }
   }
 
-  stop(): void {
+  /** @returns when an apply that was under way has ended */
+  stop(): Promise<void> {
     this.#isStopped = true
     this.#cancelRetry?.()
     this.#wake()
+    return this.#running
   }
 
   async #run(): Promise<void> {
@@ -61,9 +67,10 @@ export class NetworkApplier {
       this.#isDirty = false
       const state = this.#read()
       try {
-        await this.#engine.applyNetwork(state)
-        this.#applied = new Set(state.networks.map(({ id }) => id))
-        this.#failure = undefined
+        const { problems, missing } = await this.#engine.applyNetwork(state)
+        const gone = new Set(missing)
+        this.#applied = new Set(state.networks.map(({ id }) => id).filter((id) => !gone.has(id)))
+        this.#takeProblems(problems, state.revision)
       } catch (error) {
         this.#failure = messageOf(error)
         this.#context.log.error({ causes: causeChain(error) }, 'the networks could not be applied')
@@ -72,6 +79,19 @@ export class NetworkApplier {
       this.#wake()
     }
     this.#isBusy = false
+  }
+
+  /** What could not be done is tried again: nothing tells us when the port of another program is free. */
+  #takeProblems(problems: string[], revision: number): void {
+    const before = this.#failure
+    this.#failure = problems.length > 0 ? problems.join('; ') : undefined
+    if (this.#failure !== before) {
+      this.#retryMs = retryMs
+      for (const problem of problems) this.#context.log.warn({ revision }, problem)
+    }
+    if (this.#failure === undefined || this.#isDirty || this.#isStopped) return
+    this.#cancelRetry = this.#context.clock.after(this.#retryMs, () => this.poke())
+    this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs)
   }
 
   #wake(): void {

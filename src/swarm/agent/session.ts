@@ -53,6 +53,7 @@ export class Session {
   readonly #statuses: Batcher<ReportedStatus>
   readonly #left = Promise.withResolvers<void>()
   #certificates: Certificates
+  #description: NodeDescription
   #newKey: string | undefined
   #localAddress = ''
   #isAccepted = false
@@ -63,6 +64,7 @@ export class Session {
     const { context, certificates, managers, periodMs, graceMs, ownThread } = options
     this.#options = options
     this.#certificates = certificates
+    this.#description = options.description
     this.#statuses = new Batcher(context.clock, gatherMs, async (statuses) => this.#send(statuses))
     this.#client = new WireClient(
       {
@@ -87,6 +89,12 @@ export class Session {
     this.#statuses.add(status)
   }
 
+  /** The host is another than it was: a new stream begins with it. */
+  describe(description: NodeDescription): void {
+    this.#description = description
+    this.#client.redial()
+  }
+
   /** Tells the manager that this node goes for good; false when none heard it within the limit. */
   async leave(limitMs: number): Promise<boolean> {
     if (!this.#isAccepted) return false
@@ -107,12 +115,12 @@ export class Session {
   }
 
   #hello(localAddress: string): void {
-    const { agent, context, description, advertiseAddr, dataPathAddr } = this.#options
+    const { agent, context, advertiseAddr, dataPathAddr } = this.#options
     this.#localAddress = localAddress
     this.#client.send({
       t: 'hello',
       version: wireVersion,
-      description,
+      description: this.#description,
       advertiseAddr: advertiseAddr ?? localAddress,
       dataPathAddr: dataPathAddr ?? advertiseAddr ?? localAddress,
       statuses: agent.statuses(),

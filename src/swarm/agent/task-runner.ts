@@ -37,6 +37,7 @@ export class TaskRunner {
   #template: TemplateContent | undefined
   #status: TaskStatus
   #isBusy = false
+  #running: Promise<void> = Promise.resolve()
   #isDirty = false
   #isStopped = false
   #preparation: AbortController | undefined
@@ -65,14 +66,18 @@ export class TaskRunner {
   /** Something may have changed: look again. */
   poke(): void {
     this.#isDirty = true
-    if (!this.#isBusy && !this.#isStopped) void this.#run()
+    if (!this.#isBusy && !this.#isStopped) this.#running = this.#run()
   }
 
-  /** Lets go of the task; its container goes on. */
-  stop(): void {
+  /**
+   * Lets go of the task; its container goes on.
+   * @returns when what was under way has ended: from then on the engine hears nothing more of the task
+   */
+  stop(): Promise<void> {
     this.#isStopped = true
     this.#cancelRetry?.()
     this.#preparation?.abort(new Error('the daemon stops'))
+    return this.#running
   }
 
   async #run(): Promise<void> {

@@ -4,7 +4,7 @@
  * tells the manager that he may, and in which role.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { certificateDigest } from '../../shared/certificates.ts'
+import { certificateDigest, onlyCertificate } from '../../shared/certificates.ts'
 import { toBase36 } from '../../shared/ids.ts'
 import { fail } from '../errors.ts'
 
@@ -33,6 +33,15 @@ export function parseToken(token: string): Token {
 /** Whether a root certificate (PEM) is the one that the token names. */
 export function tokenNames(token: Token, rootCert: string): boolean {
   return equal(token.digest, digest36(rootCert))
+}
+
+/**
+ * A root certificate that a stranger sent, if the token names it: encoded anew, so that what is trusted is what
+ * was compared and nothing beside it. Undefined for anything else, and for text with more than one certificate.
+ */
+export function trustedRoot(token: Token, text: unknown): string | undefined {
+  const cert = onlyCertificate(text)
+  return cert !== undefined && tokenNames(token, cert) ? cert : undefined
 }
 
 /** Compares without telling by its time how much was right. */

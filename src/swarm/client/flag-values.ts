@@ -5,7 +5,8 @@ import { parseBytes, parseDuration } from '../../shared/units.ts'
 import { fail } from '../errors.ts'
 import { PortTextError, parsePort, protocols } from '../stack/port-text.ts'
 import type { PortConfig, Protocol } from '../store/objects/service.ts'
-import type { Mount, NetworkTarget } from '../store/objects/task-spec.ts'
+import type { NetworkTarget } from '../store/objects/task-spec.ts'
+import { csvFlag } from './csv-flag.ts'
 
 /** "10s" -> nanoseconds. */
 export function durationFlag(flag: string, value: string): number {
@@ -47,9 +48,9 @@ export function publishFlag(flag: string, value: string): PortConfig[] {
       throw fail('E_FLAG_INVALID', { flag, value, why: error.message })
     }
   }
-  const parts = csv(flag, value, ['published', 'target', 'protocol', 'mode'])
+  const parts = csvFlag(flag, value, ['published', 'target', 'protocol', 'mode'])
   const number = (key: string) => {
-    const text = parts.get(key)
+    const text = parts.last(key)
     const port = Number(text)
     if (text === undefined) return undefined
     if (Number.isSafeInteger(port) && port > 0 && port < 65536) return port
@@ -57,81 +58,45 @@ export function publishFlag(flag: string, value: string): PortConfig[] {
   }
   const TargetPort = number('target')
   if (TargetPort === undefined) throw fail('E_FLAG_INVALID', { flag, value, why: 'target is missing' })
-  const Protocol = (parts.get('protocol') ?? 'tcp') as Protocol
+  const Protocol = (parts.last('protocol') ?? 'tcp') as Protocol
   if (!protocols.includes(Protocol))
     throw fail('E_FLAG_INVALID', { flag, value, why: `protocol is none of ${protocols.join(', ')}` })
-  const mode = parts.get('mode') ?? 'ingress'
+  const mode = parts.last('mode') ?? 'ingress'
   if (mode !== 'ingress' && mode !== 'host')
     throw fail('E_FLAG_INVALID', { flag, value, why: 'mode is ingress or host' })
   const PublishedPort = number('published')
   return [{ Protocol, TargetPort, PublishMode: mode, ...(PublishedPort !== undefined && { PublishedPort }) }]
 }
 
-/** "type=bind,source=/a,target=/b,readonly" */
-export function mountFlag(flag: string, value: string): Mount {
-  const parts = csv(flag, value, [
-    'type',
-    'source',
-    'src',
-    'target',
-    'destination',
-    'dst',
-    'readonly',
-    'ro',
-    'consistency',
-    'bind-propagation',
-    'volume-driver',
-    'volume-label',
-    'volume-nocopy',
-    'volume-opt',
-    'volume-subpath',
-    'tmpfs-size',
-    'tmpfs-mode',
-  ])
-  const Target = parts.get('target') ?? parts.get('destination') ?? parts.get('dst')
-  if (!Target) throw fail('E_FLAG_INVALID', { flag, value, why: 'target is missing' })
-  const Type = parts.get('type') ?? 'volume'
-  if (!['bind', 'volume', 'tmpfs', 'image'].includes(Type))
-    throw fail('E_FLAG_INVALID', { flag, value, why: `there is no mount of type ${Type}` })
-  const mount: Mount = { Type, Target }
-  const Source = parts.get('source') ?? parts.get('src')
-  if (Source !== undefined) mount.Source = Source
-  if (isOn(parts.get('readonly') ?? parts.get('ro'))) mount.ReadOnly = true
-  const propagation = parts.get('bind-propagation')
-  if (propagation) mount.BindOptions = { Propagation: propagation }
-  const subpath = parts.get('volume-subpath')
-  if (isOn(parts.get('volume-nocopy'))) mount.VolumeOptions = { ...mount.VolumeOptions, NoCopy: true }
-  if (subpath) mount.VolumeOptions = { ...mount.VolumeOptions, Subpath: subpath }
-  const driver = parts.get('volume-driver')
-  if (driver) mount.VolumeOptions = { ...mount.VolumeOptions, DriverConfig: { Name: driver } }
-  const size = parts.get('tmpfs-size')
-  const mode = parts.get('tmpfs-mode')
-  if (size !== undefined) mount.TmpfsOptions = { ...mount.TmpfsOptions, SizeBytes: bytesFlag(flag, size) }
-  if (mode !== undefined) mount.TmpfsOptions = { ...mount.TmpfsOptions, Mode: Number.parseInt(mode, 8) }
-  return mount
+/**
+ * A port to take away, by what it leads to: "80", "53/udp", "8080:80" or "target=80,mode=host". What mode it has
+ * counts only where it is said.
+ */
+export function unpublishFlag(flag: string, value: string): (port: PortConfig) => boolean {
+  const ports = publishFlag(flag, value)
+  const saysMode = /(^|,)mode=/.test(value)
+  return (port) =>
+    ports.some(
+      (one) =>
+        one.TargetPort === port.TargetPort &&
+        one.Protocol === port.Protocol &&
+        (!saysMode || one.PublishMode === port.PublishMode),
+    )
 }
 
-/** "front" or "name=front,alias=www" */
+/** "0.25" @throws E_FLAG_INVALID for what is no part of 1 */
+export function ratioFlag(flag: string, value: string): number {
+  const ratio = Number(value)
+  if (value.trim() !== '' && ratio >= 0 && ratio <= 1) return ratio
+  throw fail('E_FLAG_INVALID', { flag, value, why: 'not a number from 0 to 1' })
+}
+
+/** "front" or "name=front,alias=www,driver-opt=NAME=VALUE" */
 export function networkFlag(flag: string, value: string): NetworkTarget {
   if (!value.includes('=')) return { Target: value }
-  const parts = csv(flag, value, ['name', 'alias', 'driver-opt'])
-  const Target = parts.get('name')
+  const parts = csvFlag(flag, value, ['name', 'alias', 'driver-opt'])
+  const Target = parts.last('name')
   if (!Target) throw fail('E_FLAG_INVALID', { flag, value, why: 'name is missing' })
-  const alias = parts.get('alias')
-  return { Target, ...(alias && { Aliases: alias.split('\n') }) }
-}
-
-/** Comma-separated KEY=VALUE; a key that occurs twice has its values in lines, one without value is on. */
-function csv(flag: string, value: string, known: string[]): Map<string, string> {
-  const parts = new Map<string, string>()
-  for (const [key, text = 'true'] of pairsFlag(value.split(','))) {
-    if (!known.includes(key)) throw fail('E_FLAG_INVALID', { flag, value, why: `there is no '${key}' in it` })
-    const before = parts.get(key)
-    parts.set(key, before === undefined ? text : `${before}\n${text}`)
-  }
-  return parts
-}
-
-function isOn(text: string | undefined): boolean {
-  return text !== undefined && ['true', '1'].includes(text)
+  const [Aliases, DriverOpts] = [parts.all('alias'), parts.pairs('driver-opt')]
+  return { Target, ...(Aliases.length > 0 && { Aliases }), ...(DriverOpts && { DriverOpts }) }
 }

@@ -16,11 +16,13 @@ import {
   bytesFlag,
   cpusFlag,
   durationFlag,
-  mountFlag,
   networkFlag,
   pairsFlag,
   publishFlag,
+  ratioFlag,
+  unpublishFlag,
 } from './flag-values.ts'
+import { mountFlag } from './mount-flag.ts'
 
 /** Flags by name, as the command line has them; `...-add` and `...-rm` change lists. */
 export interface ServiceFlags {
@@ -204,23 +206,22 @@ function changeUpdate(
   prefix: 'update' | 'rollback',
   read: Flags,
 ): UpdateConfig | undefined {
-  const ratio = read.text(`${prefix}-max-failure-ratio`)
   return changed(config, {
     Parallelism: read.count(`${prefix}-parallelism`),
     Delay: read.read(`${prefix}-delay`, durationFlag),
     Monitor: read.read(`${prefix}-monitor`, durationFlag),
     FailureAction: read.text(`${prefix}-failure-action`) as UpdateConfig['FailureAction'],
-    MaxFailureRatio: ratio === undefined ? undefined : Number(ratio),
+    MaxFailureRatio: read.read(`${prefix}-max-failure-ratio`, ratioFlag),
     Order: read.text(`${prefix}-order`) as UpdateConfig['Order'],
   })
 }
 
 function changeEndpoint(endpoint: EndpointSpec | undefined, read: Flags): EndpointSpec | undefined {
   const added = read.texts('publish-add').flatMap((value) => publishFlag('publish', value))
-  const removed = read.texts('publish-rm').map(Number)
+  const removals = read.texts('publish-rm').map((value) => unpublishFlag('publish-rm', value))
   const kept = (endpoint?.Ports ?? []).filter(
     (port) =>
-      !removed.includes(port.TargetPort) &&
+      !removals.some((removes) => removes(port)) &&
       !added.some(
         (one) =>
           one.PublishedPort === port.PublishedPort && one.Protocol === port.Protocol && one.PublishedPort,

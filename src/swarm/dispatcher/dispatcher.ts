@@ -72,6 +72,7 @@ export class Dispatcher {
       dispatcher.#server = await startWireServer(
         { ...options.wire, graceMs },
         {
+          troubled: (why) => options.context.log.error({ why }, 'a connection could not be taken'),
           received: (connection, message) => void dispatcher.#receive(connection, message),
           closed: (connection) => dispatcher.#forget(connection),
           silent: (nodeId) => void dispatcher.#lose(nodeId, 'heartbeat failure'),

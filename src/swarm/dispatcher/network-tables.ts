@@ -87,7 +87,7 @@ export class NetworkTables {
 
   #flushNetwork(id: string, set: (networkId: string, key: string, row: Row | undefined) => void): void {
     const network = this.#view.get('network', id)
-    set(id, rowKey.network(id), network && networkRow(network))
+    set(id, rowKey.network(id), network && networkRow(this.#view, network))
     if (!network) {
       this.#tables.delete(id)
       return

@@ -2,6 +2,7 @@
  * Objects of the state -> rows that nodes are told.
  */
 import { bareAddress, macAddressOf } from '../allocator/addresses.ts'
+import { clusterKey, defaultDataPathPort } from '../store/objects/cluster.ts'
 import type { Network } from '../store/objects/network.ts'
 import type { Node } from '../store/objects/node.ts'
 import type { Service } from '../store/objects/service.ts'
@@ -34,12 +35,13 @@ export function templateRow({ Spec, HostPorts, Ingress, Core }: Template): Rows[
   return { Spec, HostPorts, Ingress, Core }
 }
 
-export function networkRow(network: Network): NetworkRow {
+export function networkRow(view: View, network: Network): NetworkRow {
   return {
     ID: network.ID,
     Name: network.Name,
     Driver: network.Driver,
     Vni: network.Vni,
+    DataPathPort: view.get('cluster', clusterKey)?.DataPathPort ?? defaultDataPathPort,
     Subnet: network.IPAM.Subnet,
     Gateway: network.IPAM.Gateway,
     Internal: network.Internal,

@@ -17,7 +17,7 @@ export interface ReportedStatus {
   Status: TaskStatus
 }
 
-/** To a manager. The first two need no certificate and are the only ones that go without. */
+/** To a manager. The first two are answered to anybody, the others only to a node of the swarm. */
 export type ToManager =
   | { t: 'ca' }
   | { t: 'join'; token: string; request: string; availability?: Availability }
@@ -25,7 +25,7 @@ export type ToManager =
       t: 'hello'
       version: number
       description: NodeDescription
-      /** Where others reach the node; the stream's own address when left out. */
+      /** Where others reach the node. Ours always say it; of one that doesn't, the address that it dials from. */
       advertiseAddr?: string
       dataPathAddr?: string
       /** All tasks that the node has: they come first, before it hears what it should have. */

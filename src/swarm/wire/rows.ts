@@ -25,6 +25,8 @@ export interface NetworkRow {
   Name: string
   Driver: string
   Vni: number
+  /** UDP port of VXLAN packets, the same in all of a swarm's networks; an older manager says none. */
+  DataPathPort?: number
   /** CIDR. */
   Subnet: string
   Gateway: string

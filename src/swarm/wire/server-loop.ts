@@ -5,10 +5,11 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { MessagePort } from 'node:worker_threads'
-import { messageOf } from '../../shared/errors.ts'
+import { errnoOf, messageOf } from '../../shared/errors.ts'
 import { encodeFrame, FrameReader, largestFrame, largestStrangersFrame } from './frames.ts'
 import { Liveness } from './liveness.ts'
 import { beat } from './messages.ts'
+import { Slots } from './slots.ts'
 
 export interface Certificates {
   cert: string
@@ -20,6 +21,8 @@ export interface ServerOptions extends Certificates {
   host: string
   port: number
   graceMs: number
+  /** Bounds of connections that have not shown yet who they are; for tests. */
+  handshakes?: { lifeMs?: number; limit?: number; limitOfOne?: number }
 }
 
 export type ServerOrder =
@@ -46,6 +49,12 @@ const tickMs = 100
 /** One without a certificate has this long for its question. */
 const strangersLifeMs = 10_000
 const strangersLimit = 256
+const strangersLimitOfOne = 64
+/** TLS must stand in this time; a node needs a few round trips. */
+const handshakeLifeMs = 10_000
+/** Many nodes may come at once after a manager was away, and from behind one address; the rest try again. */
+const handshakesLimit = 4096
+const handshakesLimitOfOne = 512
 /** A peer that leaves this much unread is cut off; it gets a whole set when it is back. */
 const unsentLimit = 256 * 2 ** 20
 
@@ -59,45 +68,80 @@ class ServerLoop {
   readonly #sockets = new Map<number, TLSSocket>()
   /** All TCP connections, also those that are still shaking hands. */
   readonly #connections = new Set<Socket>()
+  readonly #handshakes: Slots
+  readonly #strangers = new Slots(strangersLimit, strangersLimitOfOne)
+  /** By the address and port of the other side: how to end a handshake's place. */
+  readonly #shaking = new Map<string, () => void>()
   readonly #nodes = new Map<number, string>()
   readonly #liveness = new Liveness(tickMs, performance.now())
   readonly #ticker: NodeJS.Timeout
   #graceMs: number
-  #strangers = 0
   #nextConnection = 1
 
   constructor(options: ServerOptions, port: MessagePort) {
     this.#port = port
     this.#graceMs = options.graceMs
-    this.#server = createServer({ ...tlsOptions(options), requestCert: true, rejectUnauthorized: false })
-    this.#server.on('connection', (socket: Socket) => {
-      this.#connections.add(socket)
-      socket.on('close', () => this.#connections.delete(socket))
+    this.#handshakes = new Slots(
+      options.handshakes?.limit ?? handshakesLimit,
+      options.handshakes?.limitOfOne ?? handshakesLimitOfOne,
+    )
+    this.#server = createServer({
+      ...tlsOptions(options),
+      requestCert: true,
+      rejectUnauthorized: false,
+      handshakeTimeout: options.handshakes?.lifeMs ?? handshakeLifeMs,
     })
-    this.#server.on('secureConnection', (socket) => this.#accept(socket))
+    this.#server.on('connection', (socket: Socket) => this.#admit(socket))
+    this.#server.on('secureConnection', (socket) => {
+      this.#shaking.get(peerOf(socket))?.()
+      this.#accept(socket)
+    })
     // A failed handshake is the other side's affair; it closes the socket by itself.
     this.#server.on('tlsClientError', (_error, socket) => socket.destroy())
+    this.#server.on('error', (error: NodeJS.ErrnoException) =>
+      this.#tell({ on: 'failed', code: error.code ?? '', why: messageOf(error) }),
+    )
     port.on('message', (order: ServerOrder) => this.#obey(order))
     this.#ticker = setInterval(() => this.#tick(), tickMs)
   }
 
   listen({ host, port }: ServerOptions): void {
-    this.#server.once('error', (error: NodeJS.ErrnoException) =>
-      this.#tell({ on: 'failed', code: error.code ?? '', why: messageOf(error) }),
-    )
-    this.#server.listen(port, host, () =>
-      this.#tell({ on: 'listening', port: (this.#server.address() as AddressInfo).port }),
-    )
+    try {
+      this.#server.listen(port, host, () =>
+        this.#tell({ on: 'listening', port: (this.#server.address() as AddressInfo).port }),
+      )
+    } catch (error) {
+      // What node says at once of a port that is none.
+      this.#tell({ on: 'failed', code: errnoOf(error) ?? '', why: messageOf(error) })
+    }
+  }
+
+  #admit(socket: Socket): void {
+    const giveBack = this.#handshakes.take(addressOf(socket))
+    if (!giveBack) {
+      socket.destroy()
+      return
+    }
+    this.#connections.add(socket)
+    const peer = peerOf(socket)
+    const end = () => {
+      giveBack()
+      if (this.#shaking.get(peer) === end) this.#shaking.delete(peer)
+    }
+    this.#shaking.set(peer, end)
+    socket.on('close', () => {
+      end()
+      this.#connections.delete(socket)
+    })
   }
 
   #accept(socket: TLSSocket): void {
     const cert = socket.authorized ? socket.getPeerX509Certificate()?.raw : undefined
     const showedWrongOne = !socket.authorized && socket.getPeerX509Certificate() !== undefined
-    if (showedWrongOne || (!cert && this.#strangers >= strangersLimit)) {
+    if (showedWrongOne || (!cert && !this.#hurry(socket))) {
       socket.destroy()
       return
     }
-    if (!cert) this.#hurry(socket)
     const connection = this.#nextConnection++
     this.#sockets.set(connection, socket)
     socket.setNoDelay(true)
@@ -110,17 +154,19 @@ class ServerLoop {
       this.#nodes.delete(connection)
       this.#tell({ on: 'close', connection })
     })
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-    this.#tell({ on: 'open', connection, address, ...(cert && { cert }) })
+    this.#tell({ on: 'open', connection, address: addressOf(socket), ...(cert && { cert }) })
   }
 
-  #hurry(socket: TLSSocket): void {
-    this.#strangers++
+  /** @returns false when there are too many of them */
+  #hurry(socket: TLSSocket): boolean {
+    const giveBack = this.#strangers.take(addressOf(socket))
+    if (!giveBack) return false
     const timer = setTimeout(() => socket.destroy(), strangersLifeMs)
     socket.on('close', () => {
       clearTimeout(timer)
-      this.#strangers--
+      giveBack()
     })
+    return true
   }
 
   #read(connection: number, socket: TLSSocket, reader: FrameReader, chunk: Buffer): void {
@@ -196,6 +242,15 @@ class ServerLoop {
   #tell(event: ServerEvent): void {
     this.#port.postMessage(event)
   }
+}
+
+function addressOf({ remoteAddress = '' }: Socket): string {
+  return remoteAddress.replace(/^::ffff:/, '')
+}
+
+/** The same of a TCP connection and of the TLS on it. */
+function peerOf(socket: Socket): string {
+  return `${addressOf(socket)} ${socket.remotePort}`
 }
 
 /** The chain carries the root too, so that one who joins can compare it with his token. */

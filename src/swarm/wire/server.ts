@@ -2,6 +2,7 @@
  * The manager's end of all streams, as the dispatcher sees it: connections, messages, silent nodes.
  */
 import { within } from '../../shared/deadline.ts'
+import { messageOf } from '../../shared/errors.ts'
 import { fail } from '../errors.ts'
 import type { ToManager, ToWorker } from './messages.ts'
 import { type Far, startHere, startThread } from './port.ts'
@@ -26,7 +27,9 @@ export interface ServerListener {
   closed(connection: Connection): void
   /** The node was not heard of in its time, whatever the reason. */
   silent(nodeId: string): void
-  /** The thread itself died. */
+  /** A connection could not be taken, for want of descriptors perhaps; the next one may be. */
+  troubled?(why: string): void
+  /** The thread itself died, after the port was open. */
   failed(error: Error): void
 }
 
@@ -42,7 +45,7 @@ export async function startWireServer(
 ): Promise<WireServer> {
   const { ownThread = true, ...data } = options
   const far: Far<ServerOrder, ServerEvent> = ownThread
-    ? startThread('server-thread', import.meta.url, data, (error) => listener.failed(error))
+    ? startThread('server-thread', import.meta.url, data, (error) => server.fail(error))
     : startHere((port) => runServer(data, port))
   const server = new WireServer(far, listener)
   try {
@@ -75,6 +78,12 @@ export class WireServer {
   /** The TCP port, also where 0 was asked for. */
   get port(): number {
     return this.#port
+  }
+
+  /** The thread itself died: who still waits for the port hears of it there. */
+  fail(error: Error): void {
+    if (this.#port === 0) this.#opened.reject(fail('E_LISTEN', { why: messageOf(error) }, error))
+    else this.#listener.failed(error)
   }
 
   isOpen(connection: Connection): boolean {
@@ -125,7 +134,8 @@ export class WireServer {
         this.#opened.resolve()
         break
       case 'failed':
-        this.#opened.reject(fail('E_LISTEN', event))
+        if (this.#port === 0) this.#opened.reject(fail('E_LISTEN', event))
+        else this.#listener.troubled?.(event.why)
         break
       case 'open':
         this.#connections.set(event.connection, {

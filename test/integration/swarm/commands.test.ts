@@ -16,8 +16,9 @@ afterAll(async () => {
   await cluster.close()
 })
 
-const run = async (line: string) => {
-  const { code, stdout, stderr } = await runBin('tsswarm', line.split(' '), {
+const run = async (line: string | string[]) => {
+  const words = typeof line === 'string' ? line.split(' ') : line
+  const { code, stdout, stderr } = await runBin('tsswarm', words, {
     env: { DOCKER_HOST: `unix://${api.socket}` },
   })
   return { code, stdout, stderr, lines: stdout.trimEnd().split('\n') }
@@ -43,6 +44,23 @@ describe('tsswarm', () => {
     expect(tasks.lines[2]).toMatch(/^[0-9a-z]{12} +\\_ web\.1 +img:1 +(m1|w1) +Shutdown +Shutdown .* ago$/)
     expect((await run('service rm web')).lines).toEqual(['web'])
     expect((await run('service inspect web')).stderr).toBe('tsswarm: service web not found\n')
+  })
+
+  it("leaves a program's own flags and words to it", async () => {
+    const args = async () => {
+      const format = '{{json .Spec.TaskTemplate.ContainerSpec.Args}}'
+      const { stdout } = await run(['service', 'inspect', '-f', format, 'pinger'])
+      return JSON.parse(stdout) as string[]
+    }
+    const made = await run('service create -d --name pinger --replicas 3 img:1 ping -c 3 --name host ping -d')
+    expect([made.stderr, made.code]).toEqual(['', 0])
+    expect(await args()).toEqual(['ping', '-c', '3', '--name', 'host', 'ping', '-d'])
+    for (const flag of [['--args', '-t 5 --detach'], ['--args=-d'], ['--args', '-q']]) {
+      const changed = await run(['service', 'update', '-d', ...flag, 'pinger'])
+      expect([changed.stderr, changed.code]).toEqual(['', 0])
+      expect((await args()).join(' ')).toBe(flag.at(-1)!.replace('--args=', ''))
+    }
+    expect((await run('service rm pinger')).code).toBe(0)
   })
 
   it('deploys and removes a stack', async () => {

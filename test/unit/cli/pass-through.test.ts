@@ -1,6 +1,6 @@
 import type { Config } from '@oclif/core/config'
 import { describe, expect, test } from 'vitest'
-import { protectProgramArgs } from '../../../src/cli/pass-through.ts'
+import { positionals, protectProgramArgs } from '../../../src/cli/pass-through.ts'
 
 const commands = [
   { id: 'ssh', passThrough: true, flags: { debug: { name: 'debug', type: 'boolean' } } },
@@ -14,6 +14,7 @@ const commands = [
     },
   },
   { id: 'ls', flags: {} },
+  { id: 'service:update', textFlags: ['args'], flags: { args: { name: 'args', type: 'option' } } },
 ]
 const config = { findCommand: (id: string) => commands.find((c) => c.id === id) } as unknown as Config
 
@@ -32,8 +33,22 @@ describe('protectProgramArgs', () => {
     ['container exec -te A=1 c1 env', 'container exec -te A=1 c1 -- env'],
     ['container exec -eA=1 c1 env', 'container exec -eA=1 c1 -- env'],
     ['ls --json foo', 'ls --json foo'],
+    ['service update --args -t web', 'service update --args  -t web'],
+    ['service update --args=-t web', 'service update --args= -t web'],
+    ['service update --args t web', 'service update --args t web'],
+    ['service update -q --args=t web', 'service update -q --args=t web'],
   ]
   for (const [given, expected] of cases) {
     test(given, () => expect(protectProgramArgs(given.split(' '), config).join(' ')).toBe(expected))
   }
+})
+
+describe('positionals', () => {
+  test('are in the order in which they were given, whatever they are', () => {
+    const raw = [
+      { type: 'flag', flag: 'replicas', input: '3' },
+      ...['img', 'ping', '-c', '3', 'ping'].map((input) => ({ type: 'arg', arg: 'image', input })),
+    ]
+    expect(positionals(raw)).toEqual(['img', 'ping', '-c', '3', 'ping'])
+  })
 })

@@ -375,6 +375,20 @@ describe('the data plane', () => {
     }
   })
 
+  it('tells each host the UDP port that the swarm was begun with', async () => {
+    const c = await make(1, { dataPathPort: 7789 })
+    for (const host of c.hosts) {
+      const [ingress] = await waitFor(
+        'the ingress network',
+        () => (host.engine.network.networks.length > 0 ? host.engine.network.networks : undefined),
+        soon,
+      )
+      expect(ingress).toMatchObject({ name: 'ingress', dataPathPort: 7789 })
+    }
+    const host = await c.addHost('other')
+    await expect(host.node!.init({ dataPathPort: 80 })).rejects.toMatchObject({ code: 'E_SPEC_INVALID' })
+  })
+
   it('publishes ports on every host, with the tasks that run', async () => {
     const c = await make(2)
     await c.setService('web', { ...replicas(1), EndpointSpec: { Ports: [port] } })

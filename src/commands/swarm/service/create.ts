@@ -1,5 +1,6 @@
 import { string as stringArg } from '@oclif/core/args'
 import { boolean, string } from '@oclif/core/flags'
+import { positionals } from '../../../cli/pass-through.ts'
 import { listFlags, plainLists, singleFlags } from '../../../cli/service-flags.ts'
 import { SwarmCommand, waitFlag } from '../../../cli/swarm-command.ts'
 
@@ -7,7 +8,7 @@ export default class ServiceCreate extends SwarmCommand {
   static override summary = 'Make a service.'
   static override examples = [
     '<%= config.bin %> service create --name web --replicas 3 -p 8080:80 web:1',
-    '<%= config.bin %> service create --name agent --mode global agent:1 -- run --verbose',
+    '<%= config.bin %> service create --name agent --mode global agent:1 run --verbose',
   ]
   static override strict = false
   static override args = {
@@ -37,10 +38,13 @@ export default class ServiceCreate extends SwarmCommand {
     quiet: boolean({ char: 'q', summary: 'Print the id only.' }),
     wait: waitFlag,
   }
+  /** Everything after the image belongs to the program. */
+  static passThrough = true
+  static textFlags = ['entrypoint']
 
   async run(): Promise<void> {
-    const { argv, flags } = await this.parse(ServiceCreate)
-    const [image, ...args] = argv as [string, ...string[]]
+    const { raw, flags } = await this.parse(ServiceCreate)
+    const [image, ...args] = positionals(raw) as [string, ...string[]]
     const { readCreateFlags } = await import('../../../swarm/client/create-flags.ts')
     const { newServiceSpec } = await import('../../../swarm/client/service-spec.ts')
     const { createService } = await import('../../../swarm/client/service-view.ts')

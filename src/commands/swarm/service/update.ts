@@ -34,6 +34,7 @@ export default class ServiceUpdate extends SwarmCommand {
     rollback: boolean({ summary: 'Go back to the spec before the last change.' }),
     wait: waitFlag,
   }
+  static textFlags = ['args', 'entrypoint']
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ServiceUpdate)

@@ -34,6 +34,7 @@ const hostConfig = nullable(
               NoCopy: boolean,
               Labels: map(string),
               DriverConfig: nullable(object({ Name: string, Options: map(string) })),
+              Subpath: string,
             }),
           ),
           TmpfsOptions: nullable(object({ SizeBytes: integer, Mode: integer })),

@@ -29,8 +29,6 @@ import { type BridgePlan, ensureBridge } from '../bridge.ts'
 import type { HostDoors } from '../context.ts'
 import { type Entries, type OverlayStep, observedEntries } from './plan.ts'
 
-/** Of VXLAN (RFC 7348; IANA). */
-export const vxlanPort = 4789
 /** Outer Ethernet, IPv4, UDP and VXLAN headers: 14 + 20 + 8 + 8. */
 export const vxlanOverhead = 50
 
@@ -38,6 +36,8 @@ export interface OverlayPlan {
   bridge: BridgePlan
   vxlan: string
   vni: number
+  /** UDP port of all hosts' VXLAN devices. */
+  port: number
   mtu: number
 }
 
@@ -64,12 +64,12 @@ export function ensureOverlay(doors: HostDoors, plan: OverlayPlan): OverlayDevic
   const { index: bridge, changed } = ensureBridge(doors, plan.bridge)
   let link = getLink(socket, plan.vxlan)
   let more = 0
-  if (link && link.vni !== plan.vni) {
+  if (link && (link.vni !== plan.vni || link.udpPort !== plan.port)) {
     socket.execute([deleteLink(plan.vxlan)])
     link = undefined
   }
   if (!link) {
-    socket.execute([addVxlan({ name: plan.vxlan, vni: plan.vni, port: vxlanPort, mtu: plan.mtu })])
+    socket.execute([addVxlan({ name: plan.vxlan, vni: plan.vni, port: plan.port, mtu: plan.mtu })])
     link = needLink(socket, plan.vxlan)
     more++
   }

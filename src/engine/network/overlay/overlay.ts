@@ -51,6 +51,8 @@ export interface ApplyResult {
   changes: number
   /** What could not be done though the rest was, one sentence each: a port that a program of the host has. */
   problems: string[]
+  /** Ids of networks that could not be made: nothing can be attached to them. */
+  missing: string[]
 }
 
 /** A network of the swarm that is on this host. */
@@ -129,7 +131,8 @@ export class Overlay {
       )
     }
     this.#cancelSave ??= doors.clock.after(saveDelayMs, () => this.#save())
-    return { changes: steps.length + changes.length, problems }
+    const missing = overlaysOf(state).flatMap(({ id }) => (this.#made.has(id) ? [] : [id]))
+    return { changes: steps.length + changes.length, problems, missing }
   }
 
   /** Compares devices and entries with what they should be. @returns how many networks had to be mended */

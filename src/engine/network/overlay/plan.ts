@@ -3,7 +3,7 @@
  * step can be done twice. The firewall's part is not here but in host-rules.ts, one transaction for all.
  */
 import type { ForwardingEntry, Neighbour } from '../../kernel/netlink-neighbours.ts'
-import type { SwarmNetwork, SwarmPeer } from './state.ts'
+import { dataPathPortOf, type SwarmNetwork, type SwarmPeer } from './state.ts'
 
 export type OverlayStep =
   | { kind: 'makeNetwork'; network: SwarmNetwork }
@@ -112,7 +112,7 @@ export function describeStep(step: OverlayStep): string {
 
 /** What can't be changed in place: the devices must be made anew. */
 function isOther(a: SwarmNetwork, b: SwarmNetwork): boolean {
-  return a.vni !== b.vni || a.subnet !== b.subnet
+  return a.vni !== b.vni || a.subnet !== b.subnet || dataPathPortOf(a) !== dataPathPortOf(b)
 }
 
 /** All that the devices and the record depend on. */

@@ -4,7 +4,7 @@ import { parseSubnet } from '../ipv4.ts'
 import { macFromText, type Names } from '../names.ts'
 import { type NetworkRecord, recordVersion } from '../records.ts'
 import type { OverlayPlan } from './devices.ts'
-import type { SwarmNetwork } from './state.ts'
+import { dataPathPortOf, type SwarmNetwork } from './state.ts'
 
 /** Docker's zero time: when it was made only a manager knows. */
 const unknownTime = '0001-01-01T00:00:00Z'
@@ -32,6 +32,7 @@ export function overlayPlan(network: SwarmNetwork, names: Names, mtu: number, se
   if (prefixLength === undefined) throw new RangeError(`${subnet} is no subnet`)
   return {
     vni,
+    port: dataPathPortOf(network),
     mtu,
     vxlan: names.vxlan(vni),
     bridge: {

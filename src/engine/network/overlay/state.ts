@@ -19,6 +19,8 @@ export interface SwarmNetwork {
   driver: string
   /** VXLAN network identifier (RFC 7348). */
   vni: number
+  /** UDP port that all hosts take VXLAN packets on; VXLAN's own when left out. */
+  dataPathPort?: number
   /** CIDR. */
   subnet: string
   /** The same on each host's own bridge; containers route through it. */
@@ -65,6 +67,13 @@ export interface IngressPort {
   service: string
   /** Addresses on the ingress network, sorted. */
   endpoints: { address: string; local: boolean }[]
+}
+
+/** Of VXLAN (RFC 7348; IANA). */
+const vxlanPort = 4789
+
+export function dataPathPortOf({ dataPathPort = vxlanPort }: SwarmNetwork): number {
+  return dataPathPort
 }
 
 export const emptyState: SwarmState = { revision: 0, networks: [], ingressPorts: [] }

@@ -44,5 +44,8 @@ export interface Secrets extends Meta {
   ManagerToken: string
 }
 
+/** VXLAN's own port number. */
+export const defaultDataPathPort = 4789
+
 /** Id of both rows: there is one cluster in a store. */
 export const clusterKey = 'cluster'

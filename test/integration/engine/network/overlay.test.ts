@@ -138,6 +138,26 @@ describe.skipIf(reason).each(modes)(
       expect(await ask(b.host.namespace, '127.0.0.1', 8080)).toMatch(second.id)
     })
 
+    it('go over the UDP port that the swarm has', async () => {
+      swarm.addNetwork('own', { dataPathPort: 7789 })
+      swarm.addService('db', ['own'])
+      swarm.apply()
+      const client = swarm.addTask('client', a, ['own'])
+      await addServing('db', b, ['own'])
+      expect(await ask(client.namespace, vip('db', 'own'), 80)).toMatch(/^db/)
+      const ports = (node: TestNode) => listLinks(node.host.socket).flatMap(({ udpPort = [] }) => udpPort)
+      expect(ports(a).sort()).toEqual([4789, 4789, 7789])
+      for (const { name } of listLinks(a.host.socket).filter(({ udpPort }) => udpPort === 7789)) {
+        const { mtu } = listLinks(a.host.socket).find((link) => link.name === name)!
+        const id = `${swarm.stateOf(a).networks.at(-1)!.vni}`
+        a.host.run('ip', 'link', 'delete', name)
+        a.host.run('ip', 'link', 'add', name, 'mtu', `${mtu}`, 'type', 'vxlan', 'id', id, 'dstport', '4790')
+      }
+      a.networks.checkNow()
+      expect(ports(a).sort()).toEqual([4789, 4789, 7789])
+      expect(await ask(client.namespace, vip('db', 'own'), 80)).toMatch(/^db/)
+    })
+
     it('reach the outside, unless they are internal', async () => {
       const outside = new TestHost()
       closers.push(() => outside.close())
@@ -185,7 +205,11 @@ describe.skipIf(reason).each(modes)(
       a.networks = await a.host.open({ engineId: '0000aa00' })
       a.networks.finishAdoption()
       expect(await ask(a.host.namespace, '127.0.0.1', 8080)).toMatch(/^web/)
-      expect(a.networks.apply(state)).toEqual({ changes: expect.any(Number), problems: [] })
+      expect(a.networks.apply(state)).toEqual({
+        changes: expect.any(Number),
+        problems: [],
+        missing: [],
+      })
       expect(a.networks.apply(state).changes).toBe(0)
       expect(await ask(a.host.namespace, '127.0.0.1', 8080)).toMatch(/^web/)
       expect(a.networks.inspect('app')).toMatchObject({ Id: idOf('app'), Scope: 'swarm', Driver: 'overlay' })
@@ -202,6 +226,19 @@ describe.skipIf(reason).each(modes)(
       await addServing('other', b, ['app', 'ingress'])
       expect(await ask(a.host.namespace, '127.0.0.1', 9000)).toMatch(/^program/)
       expect(await ask(c.host.namespace, '127.0.0.1', 9000)).toMatch(/^other/)
+    })
+
+    it('name those that can not be made, and make them when the same state comes again', async () => {
+      swarm.addNetwork('late')
+      const state = swarm.stateOf(a)
+      const { id, vni } = state.networks.at(-1)!
+      a.host.run('ip', 'link', 'add', 'other', 'type', 'vxlan', 'id', `${vni}`, 'dstport', '4789')
+      expect(a.networks.apply(state)).toMatchObject({
+        problems: [expect.stringMatching(/^network late: .*EEXIST/)],
+        missing: [id],
+      })
+      a.host.run('ip', 'link', 'delete', 'other')
+      expect(a.networks.apply(state)).toMatchObject({ problems: [], missing: [] })
     })
 
     it('leave nothing behind when the host leaves the swarm', async () => {

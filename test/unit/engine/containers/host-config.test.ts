@@ -175,6 +175,10 @@ describe('mounts', () => {
     [{ Binds: ['/a:/x:magic'] }, /magic/],
     [{ Binds: ['/a::/x'] }, /volume specification/],
     [{ Mounts: [{ Type: 'bind', Source: 'rel', Target: '/x' }] }, /no absolute path/],
+    [
+      { Mounts: [{ Type: 'volume', Target: '/x', VolumeOptions: { Subpath: 'in' } }] },
+      /subpath in .* not supp/,
+    ],
     [{ Tmpfs: { '/x': 'lowerdir=/etc' } }, /tmpfs option/],
   ])('of %j are refused', (change, message) => {
     expect(() => points(change)).toThrow(message)

@@ -177,6 +177,76 @@ describe('the agent', () => {
     expect(tries).toBe(2)
   })
 
+  describe('that removes everything', () => {
+    it('takes a container along that was just being made', async () => {
+      const create = engine.createContainer.bind(engine)
+      const [begun, creating] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      engine.createContainer = async (...args) => {
+        begun.resolve()
+        await creating.promise
+        return create(...args)
+      }
+      assign({ a: 'running' })
+      await begun.promise
+      const removed = agent.removeEverything()
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      creating.resolve()
+      await removed
+      expect(engine.containers.size).toBe(0)
+      expect(engine.network.networks).toEqual([])
+    })
+
+    it('does not wait for the grace period of a container that is stopping', async () => {
+      assign({ a: 'running' })
+      await reached('a', 'running')
+      const stopping = Promise.withResolvers<void>()
+      const remove = engine.removeContainer.bind(engine)
+      engine.stopContainer = () => stopping.promise
+      engine.removeContainer = async (id) => {
+        stopping.resolve()
+        await remove(id)
+      }
+      assign({ a: 'shutdown' })
+      await agent.removeEverything()
+      expect(engine.containers.size).toBe(0)
+    })
+
+    it('goes on over a container that can not be removed, and says which', async () => {
+      assign({ a: 'running', b: 'running' })
+      await reached('a', 'running')
+      await reached('b', 'running')
+      const remove = engine.removeContainer.bind(engine)
+      const [stuck] = engine.containers.keys()
+      engine.removeContainer = async (id) => {
+        if (id === stuck) throw new Error('its file system is busy')
+        await remove(id)
+      }
+      const before = engine.networks.length
+      await expect(agent.removeEverything()).rejects.toThrow('its file system is busy')
+      expect([...engine.containers.keys()]).toEqual([stuck])
+      expect(engine.networks.length).toBeGreaterThan(before)
+    })
+
+    it('waits for an apply of networks that is under way', async () => {
+      const [begun, applying] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      let [atOnce, most] = [0, 0]
+      engine.applyNetwork = async () => {
+        most = Math.max(most, ++atOnce)
+        begun.resolve()
+        await applying.promise
+        atOnce--
+        return engine.networkOutcome
+      }
+      assign({})
+      await begun.promise
+      const removed = agent.removeEverything()
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      applying.resolve()
+      await removed
+      expect(most).toBe(1)
+    })
+  })
+
   it('refuses a file of its own that it can not read', async () => {
     await agent.stop()
     await writeFile(join(folder, 'agent.json'), '{"version": 99}')

@@ -103,10 +103,16 @@ describe("a task's container", () => {
 
   it('is on the networks of the swarm with its own addresses, or on those of the host', () => {
     const Attachments = [{ NetworkID: 'net1', Address: '10.0.1.5/24', MacAddress: '02:42:0a:00:01:05' }]
-    const on = body({}, { Networks: [{ Target: 'net1', Aliases: ['www'] }] }, [], { Attachments })
+    const target = { Target: 'net1', Aliases: ['www'], DriverOpts: { a: 'b' } }
+    const on = body({}, { Networks: [target] }, [], { Attachments })
     expect(on.HostConfig.NetworkMode).toBe('net1')
     expect(on.NetworkingConfig.EndpointsConfig).toEqual({
-      net1: { IPAMConfig: { IPv4Address: '10.0.1.5' }, MacAddress: '02:42:0a:00:01:05', Aliases: ['www'] },
+      net1: {
+        IPAMConfig: { IPv4Address: '10.0.1.5' },
+        MacAddress: '02:42:0a:00:01:05',
+        Aliases: ['www'],
+        DriverOpts: { a: 'b' },
+      },
     })
     expect(body({}, { Networks: [{ Target: 'host' }] }).HostConfig.NetworkMode).toBe('host')
   })

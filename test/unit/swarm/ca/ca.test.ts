@@ -8,7 +8,14 @@ import {
   signIdentity,
   tlsInfo,
 } from '../../../../src/swarm/ca/authority.ts'
-import { equal, joinToken, newTokenSecret, parseToken, tokenNames } from '../../../../src/swarm/ca/token.ts'
+import {
+  equal,
+  joinToken,
+  newTokenSecret,
+  parseToken,
+  tokenNames,
+  trustedRoot,
+} from '../../../../src/swarm/ca/token.ts'
 
 describe('join tokens', () => {
   it('have the form of Swarm: digest of 50 and secret of 25 digits', async () => {
@@ -22,6 +29,25 @@ describe('join tokens', () => {
     const [one, two] = await Promise.all([makeRoot(), makeRoot()])
     const token = parseToken(joinToken(one.cert, newTokenSecret()))
     expect(tokenNames(token, two.cert)).toBe(false)
+  })
+
+  it('make one certificate trusted, and nothing that is sent along with it', async () => {
+    const [one, two] = await Promise.all([makeRoot(), makeRoot()])
+    const token = parseToken(joinToken(one.cert, newTokenSecret()))
+    expect(trustedRoot(token, one.cert)).toBe(one.cert)
+    expect(trustedRoot(token, `some words\n${one.cert}more words`)).toBe(one.cert)
+    const trusted = two.cert.replaceAll('BEGIN CERT', 'BEGIN TRUSTED CERT')
+    for (const text of [
+      one.cert + two.cert,
+      two.cert + one.cert,
+      one.cert + trusted,
+      two.cert,
+      '',
+      7,
+      null,
+    ]) {
+      expect(trustedRoot(token, text)).toBeUndefined()
+    }
   })
 
   it('are not repeated by the error that refuses them', () => {

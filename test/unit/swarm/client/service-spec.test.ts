@@ -76,6 +76,28 @@ describe('service create', () => {
     })
   })
 
+  it('takes what a volume is to be made with, and options of a network', async () => {
+    const volume =
+      'source=v,target=/b,volume-label=a=b,volume-label=c,volume-opt=type=nfs,"volume-opt=o=addr=10.0.0.1,rw"'
+    const { TaskTemplate } = await create({
+      mount: [volume, 'type=bind,source=/a,target=/c,consistency=Cached,readonly=false'],
+      network: ['name=n1,driver-opt=mtu=9000,driver-opt=x=y=z'],
+    })
+    expect(TaskTemplate.ContainerSpec?.Mounts).toEqual([
+      {
+        Type: 'volume',
+        Source: 'v',
+        Target: '/b',
+        VolumeOptions: {
+          Labels: { a: 'b', c: '' },
+          DriverConfig: { Name: 'local', Options: { type: 'nfs', o: 'addr=10.0.0.1,rw' } },
+        },
+      },
+      { Type: 'bind', Source: '/a', Target: '/c', Consistency: 'cached' },
+    ])
+    expect(TaskTemplate.Networks).toEqual([{ Target: 'n1', DriverOpts: { mtu: '9000', x: 'y=z' } }])
+  })
+
   it('makes up a name, and knows global services', async () => {
     const { name } = await readCreateFlags({})
     expect(name).toMatch(/^service-[0-9a-f]{8}$/)
@@ -90,6 +112,14 @@ describe('service create', () => {
     [{ publish: ['127.0.0.1:80:80'] }, /not on 127\.0\.0\.1 alone/],
     [{ publish: ['published=80'] }, /target is missing/],
     [{ publish: ['target=80,colour=red'] }, /there is no 'colour' in it/],
+    [{ mount: ['target=/b,readonly=yes'] }, /readonly is true or false/],
+    [{ mount: ['target=/b,"volume-opt=a=b'] }, /a quote is not closed/],
+    [{ mount: ['target=/b,volume-opt=o'] }, /volume-opt is NAME=VALUE, not 'o'/],
+    [{ mount: ['target=/b,consistency=some'] }, /consistency is one of default/],
+    [{ mount: ['type=bind,source=/a,target=/b,volume-label=x'] }, /type bind has no volume-label/],
+    [{ mount: ['type=tmpfs,target=/b,tmpfs-mode=rwx'] }, /tmpfs-mode is an octal number/],
+    [{ network: ['name=n1,driver-opt=mtu'] }, /driver-opt is NAME=VALUE/],
+    [{ 'update-max-failure-ratio': 'some' }, /not a number from 0 to 1/],
     [{ mount: ['type=bind'] }, /target is missing/],
     [{ 'limit-memory': 'lots' }, /--limit-memory lots: not a size/],
     [{ 'restart-delay': 'soon' }, /not a duration/],
@@ -131,5 +161,38 @@ describe('service update', () => {
     expect(after.Labels).toEqual({})
     expect(after.EndpointSpec?.Ports?.map((port) => port.PublishedPort)).toEqual([8080, 9090])
     expect(changeServiceSpec(before, {})).toEqual(before)
+  })
+
+  it.each([
+    ['80', ['8443:443/tcp/ingress', '53:53/udp/host', '53:53/tcp/host']],
+    ['8080:80/tcp', ['8443:443/tcp/ingress', '53:53/udp/host', '53:53/tcp/host']],
+    ['53/udp', ['8080:80/tcp/ingress', '8443:443/tcp/ingress', '53:53/tcp/host']],
+    [
+      'target=53,mode=ingress',
+      ['8080:80/tcp/ingress', '8443:443/tcp/ingress', '53:53/udp/host', '53:53/tcp/host'],
+    ],
+    ['target=53,mode=host', ['8080:80/tcp/ingress', '8443:443/tcp/ingress', '53:53/udp/host']],
+  ])('takes away the port that --publish-rm %s leads to', async (removed, left) => {
+    const before = await create({
+      publish: [
+        '8080:80',
+        '8443:443',
+        'published=53,target=53,protocol=udp,mode=host',
+        'published=53,target=53,mode=host',
+      ],
+    })
+    const after = changeServiceSpec(before, { 'publish-rm': [removed] })
+    expect(
+      after.EndpointSpec?.Ports?.map(
+        (port) => `${port.PublishedPort}:${port.TargetPort}/${port.Protocol}/${port.PublishMode}`,
+      ),
+    ).toEqual(left)
+  })
+
+  it('refuses to take away what is no port', async () => {
+    const before = await create({ publish: ['8080:80'] })
+    expect(() => changeServiceSpec(before, { 'publish-rm': ['http'] })).toThrow(
+      /--publish-rm http: .*no port/,
+    )
   })
 })

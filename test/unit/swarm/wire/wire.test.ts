@@ -1,3 +1,4 @@
+import { connect as connectPlain } from 'node:net'
 import { connect } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { KeyPair } from '../../../../src/shared/certificates.ts'
@@ -7,7 +8,7 @@ import { askManager } from '../../../../src/swarm/wire/ask.ts'
 import { WireClient } from '../../../../src/swarm/wire/client.ts'
 import type { ToManager, ToWorker } from '../../../../src/swarm/wire/messages.ts'
 import { type Connection, startWireServer, type WireServer } from '../../../../src/swarm/wire/server.ts'
-import type { Certificates } from '../../../../src/swarm/wire/server-loop.ts'
+import type { Certificates, ServerOptions } from '../../../../src/swarm/wire/server-loop.ts'
 
 const cleanups: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -29,7 +30,13 @@ interface Heard {
   closed: number
 }
 
-async function start(options: { graceMs?: number; ownThread?: boolean; answer?: ToWorker } = {}) {
+interface StartOptions extends Pick<ServerOptions, 'handshakes'> {
+  graceMs?: number
+  ownThread?: boolean
+  answer?: ToWorker
+}
+
+async function start(options: StartOptions = {}) {
   const heard: Heard = { messages: [], silent: [], closed: 0 }
   const nodeOf = (c: Connection) => c.cert && identityOf(Buffer.from(c.cert))?.nodeId
   const graceMs = options.graceMs ?? 1000
@@ -39,6 +46,7 @@ async function start(options: { graceMs?: number; ownThread?: boolean; answer?: 
       port: 0,
       graceMs,
       ownThread: options.ownThread ?? false,
+      ...(options.handshakes && { handshakes: options.handshakes }),
       ...(await certificates('m1', 'manager')),
     },
     {
@@ -163,6 +171,26 @@ describe('the stream between worker and manager', () => {
     expect(heard).toEqual([])
   })
 
+  it.each([true, false])('is not served on a port that is none, and says so at once', async (ownThread) => {
+    const listener = { received() {}, closed() {}, silent() {}, failed() {} }
+    const options = { host: '127.0.0.1', port: 99_999, graceMs: 100, ownThread }
+    const start = performance.now()
+    await expect(
+      startWireServer({ ...options, ...(await certificates('m1', 'manager')) }, listener),
+    ).rejects.toMatchObject({ code: 'E_LISTEN' })
+    expect(performance.now() - start).toBeLessThan(5000)
+  })
+
+  it('is not served by a thread that dies at its start, and says so at once', async () => {
+    const failed: Error[] = []
+    const listener = { received() {}, closed() {}, silent() {}, failed: (error: Error) => failed.push(error) }
+    const options = { host: '127.0.0.1', port: 0, graceMs: 100, cert: 'none', key: 'none', ca: 'none' }
+    const start = performance.now()
+    await expect(startWireServer(options, listener)).rejects.toMatchObject({ code: 'E_LISTEN' })
+    expect(performance.now() - start).toBeLessThan(5000)
+    expect(failed).toEqual([])
+  })
+
   it('answers questions without a certificate, small ones only', async () => {
     const { manager, heard, server } = await start({ answer: { t: 'ca', cert: root.cert } })
     expect(await askManager({ t: 'ca' }, { manager, timeoutMs: 2000 })).toEqual({ t: 'ca', cert: root.cert })
@@ -174,6 +202,34 @@ describe('the stream between worker and manager', () => {
     const closed = new Promise((resolve) => socket.on('close', resolve))
     socket.write(Buffer.from([0, 2, 0, 0, 1]))
     await closed
+  })
+
+  it('ends connections that say nothing, and takes only so many of them', async () => {
+    const answer = { t: 'ca', cert: root.cert } as const
+    const limits = { lifeMs: 700, limit: 4, limitOfOne: 3 }
+    const { manager, server } = await start({ answer, handshakes: limits })
+    const begin = performance.now()
+    const ends: number[] = []
+    for (let i = 0; i < 5; i++) {
+      const socket = connectPlain(server.port, '127.0.0.1')
+      socket.on('error', () => {})
+      socket.on('close', () => ends.push(performance.now() - begin))
+    }
+    // Two find no place, and then there is none for anybody else of this address.
+    await waitFor('two refusals', () => ends[1], soon)
+    await expect(askManager({ t: 'ca' }, { manager, timeoutMs: 300 })).rejects.toMatchObject({
+      code: 'E_MANAGER_UNREACHABLE',
+    })
+    expect(ends).toHaveLength(2)
+    await waitFor('the end of the others', () => ends[4], soon)
+    expect(ends[2]).toBeGreaterThan(600)
+    // Those that have shaken hands take no place.
+    const timing = { periodMs: 50, graceMs: 1000 }
+    for (const id of ['w1', 'w2', 'w3', 'w4', 'w5']) {
+      const worker = await join(manager, await certificates(id, 'worker'), timing)
+      await waitFor('a stream', () => worker.ups[0], soon)
+    }
+    expect(await askManager({ t: 'ca' }, { manager, timeoutMs: 2000 })).toEqual(answer)
   })
 
   it('says what went wrong with a question', async () => {
