@@ -134,6 +134,11 @@ export const serverFailures = {
       `the node speaks version ${p.version} of the swarm's protocol, this manager knows ${p.known}`,
     next: () => 'upgrade the older of the two',
   },
+  E_MESSAGE_INVALID: {
+    kind: 'bug',
+    http: 400,
+    text: (p: { field: string; problem: string }) => `malformed message: ${p.field} ${p.problem}`,
+  },
   E_STATE_UNREADABLE: {
     kind: 'outside',
     text: (p: { path: string; why: string }) => `${p.path} can't be read: ${p.why}`,

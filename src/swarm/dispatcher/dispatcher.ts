@@ -18,6 +18,7 @@ import type { RowChanges } from '../wire/rows.ts'
 import { type Connection, startWireServer, type WireServer, type WireServerOptions } from '../wire/server.ts'
 import type { Certificates } from '../wire/server-loop.ts'
 import { Assignments } from './assignments.ts'
+import { checkMessage } from './check-message.ts'
 import { draftDown, draftNode, draftReady } from './nodes.ts'
 import { type Report, writeReports } from './statuses.ts'
 import { type Timing, timingOf } from './timing.ts'
@@ -106,11 +107,15 @@ export class Dispatcher {
 
   async #receive(connection: Connection, message: ToManager): Promise<void> {
     try {
+      checkMessage(message)
       await this.#answer(connection, message)
     } catch (error) {
       const code = isFailure(error) ? error.code : 'E_BUG'
       const { log } = this.#options.context
-      log.warn({ from: connection.address, code, causes: causeChain(error) }, `refused: ${message.t}`)
+      log.warn(
+        { from: connection.address, code, causes: causeChain(error) },
+        `refused: ${message.t.slice(0, 16)}`,
+      )
       this.#server.send(connection, { t: 'refused', code, message: messageOf(error) })
       this.#server.end(connection)
     }
@@ -201,17 +206,17 @@ export class Dispatcher {
     hello: Extract<ToManager, { t: 'hello' }>,
   ) {
     const { database, cursors, address, context } = this.#options
-    if (hello.version !== wireVersion)
-      throw fail('E_WIRE_VERSION', { version: hello.version, known: wireVersion })
+    const addr = hello.advertiseAddr || connection.address
+    const dataPathAddr = hello.dataPathAddr || addr
+    checkAddress(addr)
+    checkAddress(dataPathAddr)
     this.#server.expect(nodeId, this.#timing.graceMs, connection)
     await writeReports(database, [{ nodeId, statuses: hello.statuses }])
-    const addr = hello.advertiseAddr || connection.address
-    checkHello(hello, addr)
     await database.transact((draft) =>
       draftReady(draft, cursors, nodeId, {
         description: hello.description,
         addr,
-        dataPathAddr: hello.dataPathAddr || addr,
+        dataPathAddr,
         ...(role === 'manager' && { managerAddr: address }),
       }),
     )
@@ -309,18 +314,8 @@ export class Dispatcher {
   }
 }
 
-/** A description has a dozen short fields; its labels may be many, but not that many. */
-const longestDescription = 64 * 2 ** 10
-
-/**
- * What a node says of itself reaches the commands that other hosts run, so it is looked at before.
- * @throws E_SPEC_INVALID
- */
-function checkHello(hello: Extract<ToManager, { t: 'hello' }>, addr: string): void {
-  for (const address of [addr, hello.dataPathAddr || addr]) {
-    if (isIP(address) === 0) throw fail('E_SPEC_INVALID', { why: `'${address}' is not an IP address` })
-  }
-  if (JSON.stringify(hello.description).length > longestDescription) {
-    throw fail('E_SPEC_INVALID', { why: "the node's description is too long" })
-  }
+/** @throws E_SPEC_INVALID */
+function checkAddress(address: string): void {
+  if (isIP(address) === 0)
+    throw fail('E_SPEC_INVALID', { why: `'${address.slice(0, 64)}' is not an IP address` })
 }
