@@ -38,7 +38,7 @@ export class OrchestrationLoop {
     this.#database = database
     this.#context = context
     this.#executor = { database, cursors, context }
-    this.#scheduler = new Scheduler(database.replica, context.clock)
+    this.#scheduler = new Scheduler(database.replica, context)
     this.#templates = new TemplateUses(database.replica)
     this.#networks = new NetworkReaper(database.replica)
     this.#wakes = new WakeTimes(context.clock, (serviceId) => this.#soil(serviceId))

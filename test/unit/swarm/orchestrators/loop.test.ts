@@ -249,6 +249,24 @@ describe('a global service', () => {
   })
 })
 
+describe('a step that can not be done', () => {
+  it('does not keep the others from it', async () => {
+    await state.setService('web', replicas(2))
+    await state.setService('other', replicas(1))
+    await state.converge()
+    const [broken, sound] = state.running('web')
+    await state.database.transact((draft) => {
+      draft.put('task', { ...broken!, Status: { Timestamp: 'x', State: 'failed' } })
+      draft.put('task', { ...sound!, Status: { Timestamp: draft.now, State: 'failed' } })
+      const other = state.running('other')[0]!
+      draft.put('task', { ...other, Status: { Timestamp: draft.now, State: 'failed' } })
+    })
+    await state.converge()
+    expect(slots(state.running('web'))).toEqual([sound!.Slot])
+    expect(slots(state.running('other'))).toEqual([1])
+  })
+})
+
 describe('a manager that starts', () => {
   it('goes on with what the last one left, whatever it was doing', async () => {
     await state.setService('web', { ...replicas(4), UpdateConfig: { Parallelism: 1 } })
