@@ -11,6 +11,7 @@ import { issueIdentity, makeRoot } from './ca/authority.ts'
 import { parseToken, tokenNames } from './ca/token.ts'
 import { draftCluster, draftIngress } from './cluster.ts'
 import type { Context } from './context.ts'
+import { checkDataPath } from './dispatcher/check-message.ts'
 import { draftNode } from './dispatcher/nodes.ts'
 import { fail } from './errors.ts'
 import type { Manager } from './manager.ts'
@@ -156,6 +157,7 @@ export class SwarmNode {
       const dataPath = options.dataPathAddr
         ? chooseAddress(options.dataPathAddr, addresses(), 0).host
         : undefined
+      checkDataPath(dataPath ?? host)
       const { newId } = this.context
       const root = await makeRoot()
       const identity = { nodeId: newId(), clusterId: newId(), role: 'manager' as const }
@@ -188,6 +190,8 @@ export class SwarmNode {
       const choose = (asked: string) => chooseAddress(asked, addresses(), swarmPort).host
       const advertiseAddr = options.advertiseAddr ? choose(options.advertiseAddr) : undefined
       const dataPathAddr = options.dataPathAddr ? choose(options.dataPathAddr) : undefined
+      const dataPath = dataPathAddr ?? advertiseAddr
+      if (dataPath) checkDataPath(dataPath)
       const { manager, ca } = await this.#findManager(options.remoteAddrs, (cert) => tokenNames(token, cert))
       const { request, key } = await makeRequest({ commonName: 'join' })
       const { availability } = options

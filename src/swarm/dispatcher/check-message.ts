@@ -2,6 +2,7 @@
  * What workers say is looked at whole before anything of it is used: a worker that somebody else has taken
  * over must be able to end no more than its own stream.
  */
+import { isIPv4 } from 'node:net'
 import { type Misfit, misfitFinder, oneOf, text } from '../../shared/schema.ts'
 import { fail } from '../errors.ts'
 import { type ToManager, wireVersion } from '../wire/messages.ts'
@@ -142,4 +143,17 @@ function findMisfit(message: ToManager): Misfit | undefined {
 /** The form in which all write a moment here, so that two of them compare as texts. */
 function isMoment(written: string): boolean {
   return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(written) && !Number.isNaN(Date.parse(written))
+}
+
+/**
+ * Where other hosts send overlay traffic: their kernels must take it.
+ * @throws E_SPEC_INVALID
+ */
+export function checkDataPath(address: string): void {
+  const [first] = address.split('.')
+  // "This" network, multicast, broadcast and what is reserved are no host's.
+  if (isIPv4(address) && Number(first) > 0 && Number(first) < 224) return
+  throw fail('E_SPEC_INVALID', {
+    why: `the data path address '${address.slice(0, 64)}' is not the IPv4 address of a host, which overlay networks need: choose one with --data-path-addr`,
+  })
 }

@@ -18,7 +18,7 @@ import type { RowChanges } from '../wire/rows.ts'
 import { type Connection, startWireServer, type WireServer, type WireServerOptions } from '../wire/server.ts'
 import type { Certificates } from '../wire/server-loop.ts'
 import { Assignments } from './assignments.ts'
-import { checkMessage } from './check-message.ts'
+import { checkDataPath, checkMessage } from './check-message.ts'
 import { draftDown, draftNode, draftReady } from './nodes.ts'
 import { type Report, writeReports } from './statuses.ts'
 import { type Timing, timingOf } from './timing.ts'
@@ -209,7 +209,7 @@ export class Dispatcher {
     const addr = hello.advertiseAddr || connection.address
     const dataPathAddr = hello.dataPathAddr || addr
     checkAddress(addr)
-    checkAddress(dataPathAddr)
+    checkDataPath(dataPathAddr)
     this.#server.expect(nodeId, this.#timing.graceMs, connection)
     await writeReports(database, [{ nodeId, statuses: hello.statuses }])
     await database.transact((draft) =>

@@ -84,6 +84,20 @@ describe('a swarm', () => {
     expect(host.node!.state).toBe('active')
   })
 
+  it('is not begun or joined by a host that overlay traffic can not reach', async () => {
+    const c = await make(0)
+    const { node } = await c.addHost('w1')
+    const refusal = { code: 'E_SPEC_INVALID', message: expect.stringContaining('--data-path-addr') }
+    await expect(node!.init({ advertiseAddr: 'fd00::1' })).rejects.toMatchObject(refusal)
+    const join = { remoteAddrs: [c.address], token: c.token() }
+    await expect(node!.join({ ...join, advertiseAddr: 'fd00::1' })).rejects.toMatchObject(refusal)
+    expect(node!.state).toBe('inactive')
+    expect([...c.view.all('node')]).toHaveLength(1)
+    await node!.join({ ...join, advertiseAddr: 'fd00::1', dataPathAddr: '127.0.0.1' })
+    const row = c.view.get('node', c.nodeId('w1'))
+    expect([row?.Status.Addr, row?.DataPathAddr]).toEqual(['fd00::1', '127.0.0.1'])
+  })
+
   it('lets a worker leave, and takes its containers from it', async () => {
     const c = await make(2)
     await c.setService('web', replicas(6))

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { checkMessage } from '../../../../src/swarm/dispatcher/check-message.ts'
+import { checkDataPath, checkMessage } from '../../../../src/swarm/dispatcher/check-message.ts'
 import type { ToManager } from '../../../../src/swarm/wire/messages.ts'
 import { RogueWorker } from '../../../support/rogue-worker.ts'
 import { FakeCluster } from '../../../support/swarm-cluster.ts'
@@ -97,6 +97,24 @@ describe('a message of a worker', () => {
   })
 })
 
+describe('the address that others send overlay traffic to', () => {
+  it.each(['10.0.0.1', '127.0.0.1', '223.255.255.254'])('may be %s', (address) => {
+    expect(() => checkDataPath(address)).not.toThrow()
+  })
+
+  it.each(['fd00::1', '::ffff:10.0.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255', 'host', ''])(
+    'is refused where it is %s',
+    (address) => {
+      expect(() => checkDataPath(address)).toThrow(
+        expect.objectContaining({
+          code: 'E_SPEC_INVALID',
+          message: expect.stringContaining('choose one with --data-path-addr'),
+        }),
+      )
+    },
+  )
+})
+
 describe('a worker that somebody has taken over', () => {
   let cluster: FakeCluster | undefined
   let rogue: RogueWorker | undefined
@@ -128,6 +146,8 @@ describe('a worker that somebody has taken over', () => {
       const { code } = await rogue.isRefused(message)
       expect([message, code]).toEqual([message, 'E_MESSAGE_INVALID'])
     }
+    const ipv6 = { ...hello, advertiseAddr: 'fd00::1' }
+    expect(await rogue.isRefused(ipv6)).toMatchObject({ code: 'E_SPEC_INVALID' })
     // The others' streams stand, and what they are told goes on.
     const w2 = c.host('w2').node!.membership!.nodeId
     expect(opened.filter((id) => id === w2)).toEqual(before.filter((id) => id === w2))
