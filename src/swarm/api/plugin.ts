@@ -7,11 +7,11 @@ import { isFailure, messageOf } from '../../shared/errors.ts'
 import { fail } from '../errors.ts'
 import type { SwarmNode } from '../node.ts'
 import type { SwarmSpec } from '../store/objects/cluster.ts'
-import type { Availability, NodeSpec } from '../store/objects/node.ts'
-import type { ServiceSpec } from '../store/objects/service.ts'
 import { isTrue, parseFilters } from './filters.ts'
 import { parseVersion } from './find.ts'
 import { inspectNode, listNodes, nodeFilters, removeNode, updateNode } from './nodes.ts'
+import { readServiceSpec } from './schemas/service.ts'
+import { readInit, readJoin, readNodeSpec, readSwarmSpec } from './schemas/swarm.ts'
 import {
   createService,
   inspectService,
@@ -52,32 +52,10 @@ function describeError(error: unknown): { status: number; message: string } {
   return { status: statusCode ?? 500, message: messageOf(error) }
 }
 
-interface InitBody {
-  ListenAddr?: string
-  AdvertiseAddr?: string
-  DataPathAddr?: string
-  DataPathPort?: number
-  DefaultAddrPool?: string[] | null
-  SubnetSize?: number
-  ForceNewCluster?: boolean
-  AutoLockManagers?: boolean
-  Availability?: Availability | ''
-  Spec?: Partial<SwarmSpec>
-}
-
-interface JoinBody {
-  ListenAddr?: string
-  AdvertiseAddr?: string
-  DataPathAddr?: string
-  RemoteAddrs?: string[]
-  JoinToken?: string
-  Availability?: Availability | ''
-}
-
 function addSwarmRoutes(app: FastifyInstance, node: SwarmNode): void {
   app.get('/swarm', async () => inspectSwarm(node.manager))
   app.post('/swarm/init', async (request, reply) => {
-    const body = bodyOf<InitBody>(request)
+    const body = readInit(request.body)
     if (body.AutoLockManagers) throw fail('E_UNSUPPORTED', { what: 'autolock' })
     if (body.ForceNewCluster) throw fail('E_UNSUPPORTED', { what: '--force-new-cluster' })
     const id = await node.init({
@@ -93,7 +71,7 @@ function addSwarmRoutes(app: FastifyInstance, node: SwarmNode): void {
     return reply.type('application/json').send(JSON.stringify(id))
   })
   app.post('/swarm/join', async (request) => {
-    const body = bodyOf<JoinBody>(request)
+    const body = readJoin(request.body)
     if (!body.RemoteAddrs?.length)
       throw fail('E_SPEC_INVALID', { why: 'at least 1 RemoteAddr is required to join' })
     await node.join({
@@ -114,7 +92,7 @@ function addSwarmRoutes(app: FastifyInstance, node: SwarmNode): void {
     const query = queryOf(request)
     await updateSwarm(node.manager, {
       version: parseVersion(query.version),
-      spec: bodyOf<Partial<SwarmSpec>>(request),
+      spec: readSwarmSpec(request.body),
       rotateWorkerToken: isTrue(query.rotateWorkerToken),
       rotateManagerToken: isTrue(query.rotateManagerToken),
     })
@@ -148,7 +126,7 @@ function addNodeRoutes(app: FastifyInstance, node: SwarmNode): void {
   })
   app.post('/nodes/:id/update', async (request) => {
     const version = parseVersion(queryOf(request).version)
-    await updateNode(node.manager, idOf(request), version, bodyOf<Partial<NodeSpec>>(request))
+    await updateNode(node.manager, idOf(request), version, readNodeSpec(request.body))
     return ''
   })
 }
@@ -159,7 +137,7 @@ function addServiceRoutes(app: FastifyInstance, node: SwarmNode): void {
     return listServices(node.manager, parseFilters(filters, serviceFilters), isTrue(status))
   })
   app.post('/services/create', async (request, reply) => {
-    const ID = await createService(node.manager, bodyOf<Partial<ServiceSpec>>(request))
+    const ID = await createService(node.manager, readServiceSpec(request.body))
     return reply.code(201).send({ ID, Warnings: null })
   })
   app.get('/services/:id', async (request) => inspectService(node.manager, idOf(request)))
@@ -169,7 +147,7 @@ function addServiceRoutes(app: FastifyInstance, node: SwarmNode): void {
   })
   app.post('/services/:id/update', async (request) => {
     const { version, rollback } = queryOf(request)
-    const spec = rollback === 'previous' ? undefined : bodyOf<Partial<ServiceSpec>>(request)
+    const spec = rollback === 'previous' ? undefined : readServiceSpec(request.body)
     await updateService(node.manager, idOf(request), { version: parseVersion(version), spec })
     return { Warnings: null }
   })
@@ -209,13 +187,4 @@ function queryOf(request: FastifyRequest): Query {
 
 function idOf(request: FastifyRequest): string {
   return (request.params as { id: string }).id
-}
-
-/** @throws E_SPEC_INVALID when there is none, or it is no object */
-function bodyOf<T extends object>(request: FastifyRequest): T {
-  const { body } = request
-  if (body === null || typeof body !== 'object' || Array.isArray(body)) {
-    throw fail('E_SPEC_INVALID', { why: 'the body must be a JSON object' })
-  }
-  return body as T
 }

@@ -291,6 +291,44 @@ describe('services', () => {
     expect((await call('GET', '/services')).body).toEqual([])
   })
 
+  it('are refused whole when a field has the wrong type, as all bodies are', async () => {
+    const id = await create(spec('web'))
+    await cluster.settled(id, 1)
+    const { body: service } = await call('GET', '/services/web')
+    const { body: node } = await call('GET', '/nodes/w1')
+    const { body: swarm } = await call('GET', '/swarm')
+    const task = (more: object) => ({ TaskTemplate: { ContainerSpec: { Image: 'i' }, ...more } })
+    const spread = task({ Placement: { Preferences: [{ Spread: { SpreadDescriptor: 5 } }] } })
+    const delay = task({ RestartPolicy: { Delay: '5s' } })
+    const calls: [path: string, body: object, field: string][] = [
+      ['/services/create', spec('b', spread), 'TaskTemplate.Placement.Preferences.0.Spread.SpreadDescriptor'],
+      [
+        `/services/web/update?version=${service.Version.Index}`,
+        { ...service.Spec, ...delay },
+        'TaskTemplate.RestartPolicy.Delay',
+      ],
+      [`/nodes/w1/update?version=${node.Version.Index}`, { ...node.Spec, Labels: { a: 1 } }, 'Labels.a'],
+      [
+        `/swarm/update?version=${swarm.Version.Index}`,
+        { ...swarm.Spec, Dispatcher: { HeartbeatPeriod: '5s' } },
+        'Dispatcher.HeartbeatPeriod',
+      ],
+      ['/swarm/init', { SubnetSize: 30 }, 'SubnetSize'],
+      ['/swarm/join', { Availability: 'gone' }, 'Availability'],
+      ['/networks/create', { Name: 'x', Driver: 'overlay', Labels: { a: 1 } }, 'Labels.a'],
+    ]
+    const { revision } = cluster.view
+    for (const [path, body, field] of calls) {
+      const answer = await call('POST', path, body)
+      expect([path, answer.status, answer.body.message]).toEqual([
+        path,
+        400,
+        expect.stringContaining(`invalid request body: ${field} `),
+      ])
+    }
+    expect(cluster.view.revision).toBe(revision)
+  })
+
   it('are refused a network or port that is not to be had', async () => {
     const networks = { TaskTemplate: { ContainerSpec: { Image: 'i' }, Networks: [{ Target: 'none-such' }] } }
     expect((await call('POST', '/services/create', spec('a', networks))).status).toBe(404)
