@@ -14,6 +14,11 @@ export const serverFailures = {
     text: (p: { why: string }) => `the store could not keep a change: ${p.why}`,
     next: () => 'look at the free space and the health of the disk that holds the state directory',
   },
+  E_STORE_EMPTY: {
+    kind: 'outside',
+    text: () => "the store does not have the swarm's own row",
+    next: () => 'restore the state directory, or leave the swarm on this node and begin anew',
+  },
   E_STORE_BUSY: {
     kind: 'outside',
     http: 503,

@@ -31,6 +31,8 @@ export interface DispatcherOptions {
   /** HOST:PORT at which others reach this manager. */
   address: string
   wire: Omit<WireServerOptions, 'graceMs'>
+  /** The thread of the port died: nobody is heard any more. */
+  failed: (error: Error) => void
 }
 
 /** Changes go out together when they come within this time. */
@@ -76,8 +78,7 @@ export class Dispatcher {
           received: (connection, message) => void dispatcher.#receive(connection, message),
           closed: (connection) => dispatcher.#forget(connection),
           silent: (nodeId) => void dispatcher.#lose(nodeId, 'heartbeat failure'),
-          failed: (error) =>
-            options.context.log.error({ causes: causeChain(error) }, "the swarm port's thread died"),
+          failed: options.failed,
         },
       )
     } catch (error) {
