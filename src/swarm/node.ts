@@ -224,10 +224,10 @@ export class SwarmNode {
     })
   }
 
-  /** @throws E_SWARM_INACTIVE; E_LEAVE_MANAGER unless forced */
+  /** @throws E_SWARM_NONE; E_LEAVE_MANAGER unless forced */
   leave(force: boolean): Promise<void> {
     return this.#exclusively(async () => {
-      if (!this.#member) throw fail('E_SWARM_INACTIVE', {})
+      if (!this.#member) throw fail('E_SWARM_NONE', {})
       if (this.#member.membership.role === 'manager' && !force) throw fail('E_LEAVE_MANAGER', {})
       const running = this.#running
       await running?.sayGoodbye(force ? 1000 : answerLimitMs)

@@ -167,6 +167,11 @@ export const serverFailures = {
     text: () =>
       'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
   },
+  E_SWARM_NONE: {
+    kind: 'user',
+    http: 503,
+    text: () => 'This node is not part of a swarm',
+  },
   E_SWARM_WORKER: {
     kind: 'user',
     http: 503,

@@ -31,5 +31,5 @@ function withoutNulls(value: unknown): unknown {
 
 /** Docker takes the empty text for "not said". */
 export const choice = (...values: string[]) => ({ enum: [...values, ''] })
-/** Counts, nanoseconds and bytes from 0; larger ones can't be told apart in JSON's numbers. */
-export const natural = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }
+/** Counts, nanoseconds and bytes, as large as Go's: a year of nanoseconds is beyond what a number holds exactly. */
+export const natural = { type: 'integer', minimum: 0, maximum: 2 ** 63 }
