@@ -142,8 +142,10 @@ export class Dispatcher {
         return
       case 'leave': {
         const { nodeId } = this.#identify(connection)
+        this.#server.forget(nodeId)
+        await this.#setDown(nodeId, 'left the swarm')
         this.#server.send(connection, { t: 'left' })
-        await this.#lose(nodeId, 'left the swarm')
+        this.#hangUp(nodeId)
       }
     }
   }
@@ -278,10 +280,14 @@ export class Dispatcher {
   }
 
   async #lose(nodeId: string, why: string): Promise<void> {
-    const { database, context } = this.#options
-    context.log.warn({ nodeId }, `a node is down: ${why}`)
     this.#server.forget(nodeId)
     this.#hangUp(nodeId)
+    await this.#setDown(nodeId, why)
+  }
+
+  async #setDown(nodeId: string, why: string): Promise<void> {
+    const { database, context } = this.#options
+    context.log.warn({ nodeId }, `a node is down: ${why}`)
     try {
       await database.transact((draft) => draftDown(draft, nodeId, why))
     } catch (error) {
