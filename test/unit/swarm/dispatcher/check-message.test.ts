@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { checkDataPath, checkMessage } from '../../../../src/swarm/dispatcher/check-message.ts'
 import type { ToManager } from '../../../../src/swarm/wire/messages.ts'
 import { RogueWorker } from '../../../support/rogue-worker.ts'
+import { StreamLog } from '../../../support/stream-log.ts'
 import { FakeCluster } from '../../../support/swarm-cluster.ts'
 
 const description = {
@@ -124,23 +125,15 @@ describe('a worker that somebody has taken over', () => {
   })
 
   it('stops nobody but itself', async () => {
-    const opened: string[] = []
-    const log = {
-      debug() {},
-      info: (fields: { nodeId?: string }, message: string) => {
-        if (message === 'a node opened its stream') opened.push(fields.nodeId!)
-      },
-      warn() {},
-      error() {},
-    }
-    cluster = await FakeCluster.make(2, { log: log as never })
+    const log = new StreamLog()
+    cluster = await FakeCluster.make(2, { log })
     const c = cluster
     await c.stopDaemon(c.host('w1'))
     await c.setService('early', { Mode: { Replicated: { Replicas: 3 } } })
     await c.settled('early', 3)
     rogue = await RogueWorker.of(c.host('w1'))
     rogue.say(hello)
-    const before = opened.filter((id) => id !== c.nodeId('m1'))
+    const before = log.opened.filter((id) => id !== c.nodeId('m1'))
     const over = ['an empty description', 'a time that is none', 'a status that is none']
     for (const [, message] of bad.filter(([why]) => over.includes(why))) {
       const { code } = await rogue.isRefused(message)
@@ -150,7 +143,7 @@ describe('a worker that somebody has taken over', () => {
     expect(await rogue.isRefused(ipv6)).toMatchObject({ code: 'E_SPEC_INVALID' })
     // The others' streams stand, and what they are told goes on.
     const w2 = c.host('w2').node!.membership!.nodeId
-    expect(opened.filter((id) => id === w2)).toEqual(before.filter((id) => id === w2))
+    expect(log.opened.filter((id) => id === w2)).toEqual(before.filter((id) => id === w2))
     await c.setService(
       'late',
       { Mode: { Replicated: { Replicas: 2 } } },
