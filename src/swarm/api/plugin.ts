@@ -5,6 +5,7 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { isFailure, messageOf } from '../../shared/errors.ts'
 import { fail } from '../errors.ts'
+import type { Manager } from '../manager.ts'
 import type { SwarmNode } from '../node.ts'
 import type { SwarmSpec } from '../store/objects/cluster.ts'
 import { isTrue, parseFilters } from './filters.ts'
@@ -99,7 +100,7 @@ function addSwarmRoutes(app: FastifyInstance, node: SwarmNode): void {
     return ''
   })
   app.get('/swarm/unlockkey', async () => {
-    inspectSwarm(node.manager)
+    assertManager(node)
     return { UnlockKey: '' }
   })
   app.post('/swarm/unlock', async () => {
@@ -168,17 +169,26 @@ function addServiceRoutes(app: FastifyInstance, node: SwarmNode): void {
 /** There are none yet: lists are empty, which "docker stack" asks for, and the rest is refused. */
 function addSecretRoutes(app: FastifyInstance, node: SwarmNode): void {
   for (const kind of ['secret', 'config'] as const) {
-    app.get(`/${kind}s`, async () => (node.manager ? [] : []))
-    app.get(`/${kind}s/:id`, async (request) => {
-      if (node.manager) throw fail('E_OBJECT_UNKNOWN', { kind, ref: idOf(request) })
+    app.get(`/${kind}s`, async () => {
+      assertManager(node)
+      return []
     })
-    app.delete(`/${kind}s/:id`, async (request) => {
-      if (node.manager) throw fail('E_OBJECT_UNKNOWN', { kind, ref: idOf(request) })
-    })
+    const refuse = async (request: FastifyRequest) => {
+      assertManager(node)
+      throw fail('E_OBJECT_UNKNOWN', { kind, ref: idOf(request) })
+    }
+    app.get(`/${kind}s/:id`, refuse)
+    app.delete(`/${kind}s/:id`, refuse)
     app.post(`/${kind}s/create`, async () => {
-      if (node.manager) throw fail('E_UNSUPPORTED', { what: `${kind}s` })
+      assertManager(node)
+      throw fail('E_UNSUPPORTED', { what: `${kind}s` })
     })
   }
+}
+
+/** @throws E_SWARM_INACTIVE, E_SWARM_WORKER */
+function assertManager({ manager }: SwarmNode): Manager {
+  return manager
 }
 
 function queryOf(request: FastifyRequest): Query {
