@@ -5,6 +5,7 @@
 import { CLIError } from '@oclif/core/errors'
 import type { Hook } from '@oclif/core/hooks'
 import type { Config } from '@oclif/core/interfaces'
+import { editDistance } from '../shared/edit-distance.ts'
 
 const hook: Hook.CommandNotFound = async ({ id, config }) => {
   throw new CLIError(explainUnknown(id, config), { exit: 2 })
@@ -24,17 +25,4 @@ export function explainUnknown(id: string, config: Config): string {
     .sort((a, b) => a.distance - b.distance)[0]
   const hint = likely && likely.distance <= Math.max(2, id.length / 3)
   return `no command "${words.join(' ')}"${hint ? `; did you mean "${likely.known.replaceAll(':', ' ')}"?` : ''}`
-}
-
-/** How many letters must be added, removed or changed to make `a` out of `b`. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1))
-    }
-    row = next
-  }
-  return row[b.length]!
 }

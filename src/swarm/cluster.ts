@@ -30,7 +30,7 @@ export function checkDataPathPort(port: number | undefined): void {
   throw fail('E_SPEC_INVALID', { why: `Datapath port number is not in valid range (1024-49151) : ${port}` })
 }
 
-/** @throws E_SUBNET_INVALID, E_POOL_FULL */
+/** @throws E_SPEC_INVALID, E_SUBNET_INVALID, E_POOL_FULL */
 export function draftCluster(draft: Draft, options: ClusterOptions): void {
   const pools = options.defaultAddrPool?.length ? options.defaultAddrPool : defaultAddrPool
   for (const pool of pools) {
@@ -75,8 +75,24 @@ export function draftIngress(draft: Draft, id: string): void {
   })
 }
 
-/** Swarm's defaults where nothing was said, but for the beat: see dispatcher/timing.ts. */
+/** Nanoseconds. Swarm's own least life of a certificate: a node renews at half of it. */
+const leastCertExpiry = 3_600e9
+/** Nanoseconds. With quicker beats a busy host is taken for dead, with slower ones a dead host for busy. */
+const [leastBeat, longestBeat] = [0.1e9, 3_600e9]
+
+/**
+ * Swarm's defaults where nothing was said, but for the beat: see dispatcher/timing.ts.
+ * @throws E_SPEC_INVALID
+ */
 export function fillSpec(spec: Partial<SwarmSpec>): SwarmSpec {
+  const { NodeCertExpiry } = spec.CAConfig ?? {}
+  if (NodeCertExpiry && NodeCertExpiry < leastCertExpiry)
+    throw fail('E_SPEC_INVALID', { why: 'minimum certificate expiry time is: 1h0m0s' })
+  const { HeartbeatPeriod } = spec.Dispatcher ?? {}
+  if (HeartbeatPeriod && (HeartbeatPeriod < leastBeat || HeartbeatPeriod > longestBeat)) {
+    const why = `invalid heartbeat period ${HeartbeatPeriod / 1e9}s: it must be from ${leastBeat / 1e9}s to ${longestBeat / 1e9}s`
+    throw fail('E_SPEC_INVALID', { why })
+  }
   return {
     ...spec,
     Name: 'default',

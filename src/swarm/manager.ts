@@ -6,7 +6,9 @@ import { AddressCursors } from './allocator/addresses.ts'
 import type { Context } from './context.ts'
 import { Dispatcher } from './dispatcher/dispatcher.ts'
 import { timingOf } from './dispatcher/timing.ts'
+import { fail } from './errors.ts'
 import { OrchestrationLoop } from './orchestrators/loop.ts'
+import { stopAll } from './stop-all.ts'
 import { Database } from './store/database.ts'
 import { clusterKey } from './store/objects/cluster.ts'
 import type { Store } from './store/store.ts'
@@ -20,6 +22,8 @@ export interface ManagerOptions {
   /** HOST:PORT at which others reach this manager. */
   address: string
   wire: Omit<WireServerOptions, 'graceMs'>
+  /** A part without which there is no manager has died: all that is left is to stop. */
+  failed: (error: unknown) => void
 }
 
 /** Revisions that stay readable; watches of this process never lag so far. */
@@ -50,19 +54,19 @@ export class Manager {
     this.context = options.context
     this.#loop = new OrchestrationLoop(database, cursors, options.context)
     this.#cancelCompaction = this.#compactLater()
-    database.replica.done.catch((error: unknown) => {
-      this.context.log.error({ causes: causeChain(error) }, 'the state can not be followed any more')
-    })
+    database.replica.done.catch(options.failed)
   }
 
-  /** @throws E_LISTEN; the store is closed then */
+  /** @throws E_LISTEN, E_STORE_EMPTY; the store is closed then */
   static async start(options: ManagerOptions): Promise<Manager> {
-    const { context, address, wire } = options
+    const { context, address, wire, failed } = options
     const database = await Database.open(options.store, context.clock)
     const cursors = new AddressCursors()
-    const timing = timingOf(database.replica.get('cluster', clusterKey)!.Spec)
     try {
-      const dispatcher = await Dispatcher.start({ database, cursors, context, timing, address, wire })
+      const cluster = database.replica.get('cluster', clusterKey)
+      if (!cluster) throw fail('E_STORE_EMPTY', {})
+      const timing = timingOf(cluster.Spec)
+      const dispatcher = await Dispatcher.start({ database, cursors, context, timing, address, wire, failed })
       return new Manager(options, database, cursors, dispatcher)
     } catch (error) {
       await database.close()
@@ -72,9 +76,11 @@ export class Manager {
 
   async stop(): Promise<void> {
     this.#cancelCompaction()
-    await this.#loop.stop()
-    await this.dispatcher.stop()
-    await this.database.close()
+    await stopAll(
+      () => this.#loop.stop(),
+      () => this.dispatcher.stop(),
+      () => this.database.close(),
+    )
   }
 
   #compactLater(): () => void {

@@ -10,11 +10,12 @@ import type { Engine } from './agent/engine.ts'
 import { removeWithoutAgent } from './agent/remove.ts'
 import { issueIdentity, makeRoot } from './ca/authority.ts'
 import { parseToken } from './ca/token.ts'
-import { checkDataPathPort, draftCluster, draftIngress } from './cluster.ts'
+import { checkDataPathPort } from './cluster.ts'
 import type { Context } from './context.ts'
-import { draftNode } from './dispatcher/nodes.ts'
+import { checkDataPath } from './dispatcher/check-message.ts'
 import { fail } from './errors.ts'
 import { findManager } from './find-manager.ts'
+import { writeFirstState } from './first-state.ts'
 import type { Manager } from './manager.ts'
 import {
   type Membership,
@@ -25,7 +26,6 @@ import {
 } from './membership.ts'
 import { swarmPaths } from './paths.ts'
 import { RunningNode } from './running-node.ts'
-import { Database } from './store/database.ts'
 import type { SwarmSpec } from './store/objects/cluster.ts'
 import type { Availability } from './store/objects/node.ts'
 import { openSqliteStore } from './store/sqlite.ts'
@@ -70,6 +70,8 @@ export interface JoinOptions {
 export type LocalState = 'inactive' | 'pending' | 'active' | 'error'
 
 const resumeRetryMs = 5000
+/** A part that dies again and again must not keep the host busy with starting it. */
+const restartMs = 1000
 
 /** How long joins and leaves wait for a manager. */
 const answerLimitMs = 10_000
@@ -84,6 +86,8 @@ export async function startSwarmNode(options: SwarmNodeOptions): Promise<SwarmNo
 export class SwarmNode {
   readonly #options: SwarmNodeOptions
   readonly #paths
+  /** Changes with every start: what a part of an earlier one says does not count any more. */
+  #life = Symbol('not started')
   #member: { membership: Membership; certificates: Certificates } | undefined
   /** Why the membership that the disk has can't be read. There is one all the same: nothing may overwrite it. */
   #unreadable: unknown
@@ -166,11 +170,13 @@ export class SwarmNode {
       const dataPath = options.dataPathAddr
         ? chooseAddress(options.dataPathAddr, addresses(), 0).host
         : undefined
+      checkDataPath(dataPath ?? host)
       const { newId } = this.context
       const root = await makeRoot()
       const identity = { nodeId: newId(), clusterId: newId(), role: 'manager' as const }
       const certificates = { ...(await issueIdentity(root, identity)), ca: root.cert }
-      await this.#writeFirstState(options, root, identity)
+      await removeMembership(this.#paths)
+      await writeFirstState(await this.#openStore(), this.context, { ...options, ...identity, root })
       await this.#become(certificates, {
         ...identity,
         managers: [joinAddress(host, port)],
@@ -198,6 +204,8 @@ export class SwarmNode {
       const choose = (asked: string) => chooseAddress(asked, addresses(), swarmPort).host
       const advertiseAddr = options.advertiseAddr ? choose(options.advertiseAddr) : undefined
       const dataPathAddr = options.dataPathAddr ? choose(options.dataPathAddr) : undefined
+      const dataPath = dataPathAddr ?? advertiseAddr
+      if (dataPath) checkDataPath(dataPath)
       const { manager, ca } = await findManager(options.remoteAddrs, token, answerLimitMs)
       const { request, key } = await makeRequest({ commonName: 'join' })
       const { availability } = options
@@ -227,11 +235,11 @@ export class SwarmNode {
     })
   }
 
-  /** @throws E_SWARM_INACTIVE; E_LEAVE_MANAGER and E_STATE_UNREADABLE unless forced */
+  /** @throws E_SWARM_NONE; E_LEAVE_MANAGER and E_STATE_UNREADABLE unless forced */
   leave(force: boolean): Promise<void> {
     return this.#exclusively(async () => {
       if (!force && this.#unreadable) throw this.#unreadable
-      if (!this.#member && !this.#unreadable) throw fail('E_SWARM_INACTIVE', {})
+      if (!this.#member && !this.#unreadable) throw fail('E_SWARM_NONE', {})
       if (this.#member?.membership.role === 'manager' && !force) throw fail('E_LEAVE_MANAGER', {})
       const running = this.#running
       await running?.sayGoodbye(force ? 1000 : answerLimitMs)
@@ -253,33 +261,6 @@ export class SwarmNode {
   /** Lets go of everything; containers go on, and the next start takes them up. */
   stop(): Promise<void> {
     return this.#exclusively(() => this.#stop())
-  }
-
-  /** The rows of a new cluster. What an init that was cut off left behind is thrown away. */
-  async #writeFirstState(
-    options: InitOptions,
-    root: Awaited<ReturnType<typeof makeRoot>>,
-    { nodeId, clusterId }: { nodeId: string; clusterId: string },
-  ): Promise<void> {
-    await removeMembership(this.#paths)
-    const database = await Database.open(await this.#openStore(), this.context.clock)
-    const { spec = {}, defaultAddrPool, subnetSize, dataPathPort } = options
-    try {
-      await database.transact((draft) => {
-        draftCluster(draft, {
-          clusterId,
-          root,
-          spec,
-          ...(defaultAddrPool && { defaultAddrPool }),
-          ...(subnetSize && { subnetSize }),
-          ...(dataPathPort && { dataPathPort }),
-        })
-        draftNode(draft, nodeId, 'manager', options.availability)
-      })
-      await database.transact((draft) => draftIngress(draft, this.context.newId()))
-    } finally {
-      await database.close()
-    }
   }
 
   async #openStore(): Promise<Store> {
@@ -310,6 +291,8 @@ export class SwarmNode {
   async #start(): Promise<void> {
     const { membership, certificates } = this.#member!
     this.#setState('pending')
+    const life = Symbol('a start')
+    this.#life = life
     try {
       this.#running = await RunningNode.start({
         ...this.#options,
@@ -320,6 +303,7 @@ export class SwarmNode {
         hooks: {
           accepted: (welcome) => this.#accept(welcome),
           lost: ({ code, message }) => this.#lose(code, message),
+          failed: (error) => this.#fail(life, error),
           renewed: async (renewed) => {
             await writeCertificates(this.#paths, renewed)
             this.#member = { ...this.#member!, certificates: renewed }
@@ -351,6 +335,21 @@ export class SwarmNode {
     else if (this.#state !== 'error') this.#setState(this.#state, message)
   }
 
+  /** A part that nothing works without has died: what is left of the node stops, and it begins anew. */
+  #fail(life: symbol, error: unknown): void {
+    this.context.log.error({ causes: causeChain(error) }, 'a part of the swarm died: it is begun anew')
+    void this.#exclusively(async () => {
+      if (this.#life !== life || !this.#running) return
+      try {
+        await this.#stop()
+      } catch (stopError) {
+        this.context.log.error({ causes: causeChain(stopError) }, 'not all of the swarm could be stopped')
+      }
+      this.#setState('error', messageOf(error))
+      this.#cancelRetry = this.context.clock.after(restartMs, () => void this.resume())
+    })
+  }
+
   async #waitAccepted(): Promise<void> {
     const { promise, reject } = Promise.withResolvers<never>()
     const cancel = this.context.clock.after(answerLimitMs, () =>
@@ -362,9 +361,12 @@ export class SwarmNode {
 
   async #stop(): Promise<void> {
     this.#cancelRetry?.()
-    await this.#running?.stop()
-    this.#running = undefined
-    this.#accepted = Promise.withResolvers()
+    try {
+      await this.#running?.stop()
+    } finally {
+      this.#running = undefined
+      this.#accepted = Promise.withResolvers()
+    }
   }
 
   #setState(state: LocalState, error = ''): void {

@@ -13,6 +13,7 @@ import { timingOf } from './dispatcher/timing.ts'
 import { Manager } from './manager.ts'
 import type { Membership } from './membership.ts'
 import type { SwarmPaths } from './paths.ts'
+import { stopAll } from './stop-all.ts'
 import type { Store } from './store/store.ts'
 import { joinAddress, splitAddress } from './wire/address.ts'
 import type { Certificates } from './wire/server-loop.ts'
@@ -60,14 +61,16 @@ export class RunningNode {
 
   async stop(): Promise<void> {
     this.#description.stop()
-    await this.#session.stop()
-    await this.agent.stop()
-    await this.manager?.stop()
+    await stopAll(
+      () => this.#session.stop(),
+      () => this.agent.stop(),
+      async () => this.manager?.stop(),
+    )
   }
 }
 
 async function startManager(options: RunningNodeOptions): Promise<Manager> {
-  const { membership, certificates, context, threadless } = options
+  const { membership, certificates, context, threadless, hooks } = options
   const { host, port } = splitAddress(membership.listenAddr)
   return Manager.start({
     context,
@@ -75,6 +78,7 @@ async function startManager(options: RunningNodeOptions): Promise<Manager> {
     nodeId: membership.nodeId,
     address: membership.managers[0]!,
     wire: { ...certificates, host, port, ownThread: !threadless },
+    failed: (error) => hooks.failed(error),
   })
 }
 

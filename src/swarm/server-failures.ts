@@ -14,6 +14,11 @@ export const serverFailures = {
     text: (p: { why: string }) => `the store could not keep a change: ${p.why}`,
     next: () => 'look at the free space and the health of the disk that holds the state directory',
   },
+  E_STORE_EMPTY: {
+    kind: 'outside',
+    text: () => "the store does not have the swarm's own row",
+    next: () => 'restore the state directory, or leave the swarm on this node and begin anew',
+  },
   E_STORE_BUSY: {
     kind: 'outside',
     http: 503,
@@ -134,6 +139,11 @@ export const serverFailures = {
       `the node speaks version ${p.version} of the swarm's protocol, this manager knows ${p.known}`,
     next: () => 'upgrade the older of the two',
   },
+  E_MESSAGE_INVALID: {
+    kind: 'bug',
+    http: 400,
+    text: (p: { field: string; problem: string }) => `malformed message: ${p.field} ${p.problem}`,
+  },
   E_STATE_UNREADABLE: {
     kind: 'outside',
     http: 503,
@@ -163,6 +173,11 @@ export const serverFailures = {
     http: 503,
     text: () =>
       'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+  },
+  E_SWARM_NONE: {
+    kind: 'user',
+    http: 503,
+    text: () => 'This node is not part of a swarm',
   },
   E_SWARM_WORKER: {
     kind: 'user',

@@ -12,26 +12,30 @@ import type { Service, ServiceSpec } from '../../src/swarm/store/objects/service
 import { isOver, type Task, type TaskState } from '../../src/swarm/store/objects/task.ts'
 import type { TaskSpec } from '../../src/swarm/store/objects/task-spec.ts'
 import { FakeClock } from './fake-clock.ts'
+import { FlakyStore } from './flaky-store.ts'
 
 /** A manager's state without nodes behind it: tests say themselves what the nodes report. */
 export class SwarmState {
   readonly clock = new FakeClock()
   readonly cursors = new AddressCursors()
   readonly database: Database
+  readonly store: FlakyStore
   readonly context: Context
   #ids = 0
   loop: OrchestrationLoop | undefined
 
-  private constructor(database: Database, clock: FakeClock) {
+  private constructor(database: Database, store: FlakyStore, clock: FakeClock) {
     this.database = database
+    this.store = store
     this.clock = clock
     this.context = { clock, log: silentLog, newId: () => `t${`${++this.#ids}`.padStart(4, '0')}` }
   }
 
   static async make(nodes = 0): Promise<SwarmState> {
     const clock = new FakeClock()
-    const database = await Database.open(openMemoryStore(), clock)
-    const state = new SwarmState(database, clock)
+    const store = new FlakyStore(openMemoryStore())
+    const database = await Database.open(store, clock)
+    const state = new SwarmState(database, store, clock)
     for (let i = 1; i <= nodes; i++) await state.addNode(`n${i}`)
     return state
   }

@@ -81,9 +81,13 @@ export function text(value: string): Buffer {
   return Buffer.from(`${value}\0`)
 }
 
+export function isMac(text: string): boolean {
+  return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)
+}
+
 /** "02:42:ac:11:00:02" -> six bytes. @throws RangeError where it is no Ethernet address */
 export function macBytes(mac: string): Buffer {
-  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) throw new RangeError(`not an Ethernet address: ${mac}`)
+  if (!isMac(mac)) throw new RangeError(`not an Ethernet address: ${mac}`)
   return Buffer.from(mac.replaceAll(':', ''), 'hex')
 }
 

@@ -2,6 +2,7 @@
  * A task -> the body of POST /containers/create.
  */
 import type { NodeDescription } from '../store/objects/node.ts'
+import { taskName } from '../store/objects/task.ts'
 import type { ContainerSpec, Mount } from '../store/objects/task-spec.ts'
 import type { TemplateContent } from '../store/objects/template.ts'
 import type { TaskRow } from '../wire/rows.ts'
@@ -19,9 +20,9 @@ export interface Host {
 /** Names by which network targets are not the swarm's but the host's own. */
 const hostNetworks = ['host', 'none', 'bridge', 'default']
 
-/** SERVICE.SLOT.ID, or SERVICE.NODE.ID for a global service, as Swarm names containers. */
+/** As Swarm names containers. */
 export function containerName(row: TaskRow, nodeId: string): string {
-  return `${row.ServiceName}.${row.Slot || nodeId}.${row.ID}`
+  return taskName(row.ServiceName, { ...row, NodeID: nodeId })
 }
 
 /** @throws Error when the spec names something that can't be had; its message is the task's */

@@ -37,6 +37,8 @@ export interface SessionListener {
   accepted(welcome: { managers: string[]; localAddress: string }): void
   /** No stream for now, or a manager that does not want us. */
   lost(why: { code?: string; message: string }): void
+  /** The thread of the stream died: this session has no other one. */
+  failed(error: unknown): void
   /** New ones, to be kept before they are used. */
   renewed(certificates: Certificates): Promise<void>
 }
@@ -79,7 +81,7 @@ export class Session {
         up: (stream) => this.#hello(stream.localAddress),
         received: (message) => this.#receive(message),
         down: (why) => this.#lose({ message: why }),
-        failed: (error) => context.log.error({ causes: causeChain(error) }, "the stream's thread died"),
+        failed: (error) => options.listener.failed(error),
       },
     )
   }

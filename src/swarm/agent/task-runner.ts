@@ -13,6 +13,8 @@ import type { ContainerState, Engine } from './engine.ts'
 
 /** Swarm's default. */
 const defaultGraceMs = 10_000
+/** An image store's error may quote a whole page; managers refuse what is much longer than this. */
+const longestErr = 4096
 /** After an engine error where the only way on is to try again. */
 const retryMs = 1000
 
@@ -188,7 +190,7 @@ export class TaskRunner {
       Timestamp,
       State,
       Message,
-      ...(Err !== undefined && { Err }),
+      ...(Err !== undefined && { Err: Err.slice(0, longestErr) }),
       ...(RunningAt !== undefined && { RunningAt }),
       ...(container && { ContainerStatus: containerStatus(container) }),
       PortStatus: ports.length > 0 ? { Ports: ports } : {},

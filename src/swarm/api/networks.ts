@@ -11,6 +11,7 @@ import type { Labels } from '../store/objects/meta.ts'
 import { type Filters, passes, passesLabels } from './filters.ts'
 import { findOne } from './find.ts'
 import { presentHostNetwork, presentNetwork } from './present.ts'
+import { readNetwork } from './schemas/swarm.ts'
 import { hostNetworks } from './service-spec.ts'
 
 /** The body of POST /networks/create, as far as it matters here. */
@@ -37,8 +38,9 @@ export function isSwarmNetwork(request: Pick<NetworkRequest, 'Driver' | 'Scope'>
 }
 
 /** @returns the new network's id @throws E_NAME_TAKEN, E_SPEC_INVALID, E_SUBNET_*, E_POOL_FULL, E_UNSUPPORTED */
-export async function createNetwork(manager: Manager, request: NetworkRequest): Promise<string> {
+export async function createNetwork(manager: Manager, body: NetworkRequest): Promise<string> {
   const { database, context } = manager
+  const request = readNetwork(body)
   const { Name, Driver = 'overlay', Options, Labels, IPAM } = request
   if (!Name) throw fail('E_SPEC_INVALID', { why: 'name must be provided' })
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(Name)) {

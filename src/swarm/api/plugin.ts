@@ -5,13 +5,14 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { isFailure, messageOf } from '../../shared/errors.ts'
 import { fail } from '../errors.ts'
+import type { Manager } from '../manager.ts'
 import type { SwarmNode } from '../node.ts'
 import type { SwarmSpec } from '../store/objects/cluster.ts'
-import type { Availability, NodeSpec } from '../store/objects/node.ts'
-import type { ServiceSpec } from '../store/objects/service.ts'
 import { isTrue, parseFilters } from './filters.ts'
 import { parseVersion } from './find.ts'
 import { inspectNode, listNodes, nodeFilters, removeNode, updateNode } from './nodes.ts'
+import { readServiceSpec } from './schemas/service.ts'
+import { readInit, readJoin, readNodeSpec, readSwarmSpec } from './schemas/swarm.ts'
 import {
   createService,
   inspectService,
@@ -52,32 +53,10 @@ function describeError(error: unknown): { status: number; message: string } {
   return { status: statusCode ?? 500, message: messageOf(error) }
 }
 
-interface InitBody {
-  ListenAddr?: string
-  AdvertiseAddr?: string
-  DataPathAddr?: string
-  DataPathPort?: number
-  DefaultAddrPool?: string[] | null
-  SubnetSize?: number
-  ForceNewCluster?: boolean
-  AutoLockManagers?: boolean
-  Availability?: Availability | ''
-  Spec?: Partial<SwarmSpec>
-}
-
-interface JoinBody {
-  ListenAddr?: string
-  AdvertiseAddr?: string
-  DataPathAddr?: string
-  RemoteAddrs?: string[]
-  JoinToken?: string
-  Availability?: Availability | ''
-}
-
 function addSwarmRoutes(app: FastifyInstance, node: SwarmNode): void {
   app.get('/swarm', async () => inspectSwarm(node.manager))
   app.post('/swarm/init', async (request, reply) => {
-    const body = bodyOf<InitBody>(request)
+    const body = readInit(request.body)
     if (body.AutoLockManagers) throw fail('E_UNSUPPORTED', { what: 'autolock' })
     if (body.ForceNewCluster) throw fail('E_UNSUPPORTED', { what: '--force-new-cluster' })
     const id = await node.init({
@@ -93,7 +72,7 @@ function addSwarmRoutes(app: FastifyInstance, node: SwarmNode): void {
     return reply.type('application/json').send(JSON.stringify(id))
   })
   app.post('/swarm/join', async (request) => {
-    const body = bodyOf<JoinBody>(request)
+    const body = readJoin(request.body)
     if (!body.RemoteAddrs?.length)
       throw fail('E_SPEC_INVALID', { why: 'at least 1 RemoteAddr is required to join' })
     await node.join({
@@ -114,14 +93,14 @@ function addSwarmRoutes(app: FastifyInstance, node: SwarmNode): void {
     const query = queryOf(request)
     await updateSwarm(node.manager, {
       version: parseVersion(query.version),
-      spec: bodyOf<Partial<SwarmSpec>>(request),
+      spec: readSwarmSpec(request.body),
       rotateWorkerToken: isTrue(query.rotateWorkerToken),
       rotateManagerToken: isTrue(query.rotateManagerToken),
     })
     return ''
   })
   app.get('/swarm/unlockkey', async () => {
-    inspectSwarm(node.manager)
+    assertManager(node)
     return { UnlockKey: '' }
   })
   app.post('/swarm/unlock', async () => {
@@ -148,7 +127,7 @@ function addNodeRoutes(app: FastifyInstance, node: SwarmNode): void {
   })
   app.post('/nodes/:id/update', async (request) => {
     const version = parseVersion(queryOf(request).version)
-    await updateNode(node.manager, idOf(request), version, bodyOf<Partial<NodeSpec>>(request))
+    await updateNode(node.manager, idOf(request), version, readNodeSpec(request.body))
     return ''
   })
 }
@@ -159,7 +138,7 @@ function addServiceRoutes(app: FastifyInstance, node: SwarmNode): void {
     return listServices(node.manager, parseFilters(filters, serviceFilters), isTrue(status))
   })
   app.post('/services/create', async (request, reply) => {
-    const ID = await createService(node.manager, bodyOf<Partial<ServiceSpec>>(request))
+    const ID = await createService(node.manager, readServiceSpec(request.body))
     return reply.code(201).send({ ID, Warnings: null })
   })
   app.get('/services/:id', async (request) => inspectService(node.manager, idOf(request)))
@@ -169,7 +148,7 @@ function addServiceRoutes(app: FastifyInstance, node: SwarmNode): void {
   })
   app.post('/services/:id/update', async (request) => {
     const { version, rollback } = queryOf(request)
-    const spec = rollback === 'previous' ? undefined : bodyOf<Partial<ServiceSpec>>(request)
+    const spec = rollback === 'previous' ? undefined : readServiceSpec(request.body)
     await updateService(node.manager, idOf(request), { version: parseVersion(version), spec })
     return { Warnings: null }
   })
@@ -190,17 +169,26 @@ function addServiceRoutes(app: FastifyInstance, node: SwarmNode): void {
 /** There are none yet: lists are empty, which "docker stack" asks for, and the rest is refused. */
 function addSecretRoutes(app: FastifyInstance, node: SwarmNode): void {
   for (const kind of ['secret', 'config'] as const) {
-    app.get(`/${kind}s`, async () => (node.manager ? [] : []))
-    app.get(`/${kind}s/:id`, async (request) => {
-      if (node.manager) throw fail('E_OBJECT_UNKNOWN', { kind, ref: idOf(request) })
+    app.get(`/${kind}s`, async () => {
+      assertManager(node)
+      return []
     })
-    app.delete(`/${kind}s/:id`, async (request) => {
-      if (node.manager) throw fail('E_OBJECT_UNKNOWN', { kind, ref: idOf(request) })
-    })
+    const refuse = async (request: FastifyRequest) => {
+      assertManager(node)
+      throw fail('E_OBJECT_UNKNOWN', { kind, ref: idOf(request) })
+    }
+    app.get(`/${kind}s/:id`, refuse)
+    app.delete(`/${kind}s/:id`, refuse)
     app.post(`/${kind}s/create`, async () => {
-      if (node.manager) throw fail('E_UNSUPPORTED', { what: `${kind}s` })
+      assertManager(node)
+      throw fail('E_UNSUPPORTED', { what: `${kind}s` })
     })
   }
+}
+
+/** @throws E_SWARM_INACTIVE, E_SWARM_WORKER */
+function assertManager({ manager }: SwarmNode): Manager {
+  return manager
 }
 
 function queryOf(request: FastifyRequest): Query {
@@ -209,13 +197,4 @@ function queryOf(request: FastifyRequest): Query {
 
 function idOf(request: FastifyRequest): string {
   return (request.params as { id: string }).id
-}
-
-/** @throws E_SPEC_INVALID when there is none, or it is no object */
-function bodyOf<T extends object>(request: FastifyRequest): T {
-  const { body } = request
-  if (body === null || typeof body !== 'object' || Array.isArray(body)) {
-    throw fail('E_SPEC_INVALID', { why: 'the body must be a JSON object' })
-  }
-  return body as T
 }

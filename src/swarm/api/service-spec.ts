@@ -16,7 +16,8 @@ import { findByRef, type View } from '../store/replica.ts'
 
 /** Networks of the host itself, which every node has. */
 export const hostNetworks = ['host', 'none', 'bridge']
-const namePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9])?$/
+/** SwarmKit's. No dots: a service "tasks.web" would have the name of the tasks of "web". */
+const namePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?$/
 const smallestMemoryBytes = 4 * 2 ** 20
 
 /** @throws E_SPEC_INVALID, E_OBJECT_UNKNOWN, E_UNSUPPORTED, E_CONSTRAINT_INVALID */

@@ -8,7 +8,7 @@ import { changeSpec } from '../orchestrators/change-spec.ts'
 import { modeOf } from '../orchestrators/service.ts'
 import { claims } from '../store/objects/kinds.ts'
 import type { ServiceSpec } from '../store/objects/service.ts'
-import { type TaskState, taskStates } from '../store/objects/task.ts'
+import { type TaskState, taskName, taskStates } from '../store/objects/task.ts'
 import { type Filters, isTrue, passes, passesLabels } from './filters.ts'
 import { assertVersion, findOne } from './find.ts'
 import { isCurrent, presentService, presentTask } from './present.ts'
@@ -122,7 +122,7 @@ export function listTasks(manager: Manager, filters: Filters) {
           (ref) => task.NodeID === ref || (node && node.Description?.Hostname === ref) === true,
         ) &&
         passes(filters, 'name', (name) =>
-          `${service?.Spec.Name}.${task.Slot || task.NodeID}.${task.ID}`.startsWith(name),
+          taskName(service?.Spec.Name ?? task.ServiceID, task).startsWith(name),
         ) &&
         passesLabels(filters, 'label', service?.Spec.Labels) &&
         (upToDate === undefined || isCurrent(view, task) === isTrue(upToDate))

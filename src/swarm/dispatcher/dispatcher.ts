@@ -18,6 +18,7 @@ import type { RowChanges } from '../wire/rows.ts'
 import { type Connection, startWireServer, type WireServer, type WireServerOptions } from '../wire/server.ts'
 import type { Certificates } from '../wire/server-loop.ts'
 import { Assignments } from './assignments.ts'
+import { checkDataPath, checkMessage } from './check-message.ts'
 import { draftDown, draftNode, draftReady } from './nodes.ts'
 import { type Report, writeReports } from './statuses.ts'
 import { type Timing, timingOf } from './timing.ts'
@@ -30,6 +31,8 @@ export interface DispatcherOptions {
   /** HOST:PORT at which others reach this manager. */
   address: string
   wire: Omit<WireServerOptions, 'graceMs'>
+  /** The thread of the port died: nobody is heard any more. */
+  failed: (error: Error) => void
 }
 
 /** Changes go out together when they come within this time. */
@@ -76,8 +79,7 @@ export class Dispatcher {
           received: (connection, message) => void dispatcher.#receive(connection, message),
           closed: (connection) => dispatcher.#forget(connection),
           silent: (nodeId) => void dispatcher.#lose(nodeId, 'heartbeat failure'),
-          failed: (error) =>
-            options.context.log.error({ causes: causeChain(error) }, "the swarm port's thread died"),
+          failed: options.failed,
         },
       )
     } catch (error) {
@@ -107,11 +109,15 @@ export class Dispatcher {
 
   async #receive(connection: Connection, message: ToManager): Promise<void> {
     try {
+      checkMessage(message)
       await this.#answer(connection, message)
     } catch (error) {
       const code = isFailure(error) ? error.code : 'E_BUG'
       const { log } = this.#options.context
-      log.warn({ from: connection.address, code, causes: causeChain(error) }, `refused: ${message.t}`)
+      log.warn(
+        { from: connection.address, code, causes: causeChain(error) },
+        `refused: ${message.t.slice(0, 16)}`,
+      )
       this.#server.send(connection, { t: 'refused', code, message: messageOf(error) })
       this.#server.end(connection)
     }
@@ -137,8 +143,10 @@ export class Dispatcher {
         return
       case 'leave': {
         const { nodeId } = this.#identify(connection)
+        this.#server.forget(nodeId)
+        await this.#setDown(nodeId, 'left the swarm')
         this.#server.send(connection, { t: 'left' })
-        await this.#lose(nodeId, 'left the swarm')
+        this.#hangUp(nodeId)
       }
     }
   }
@@ -202,17 +210,17 @@ export class Dispatcher {
     hello: Extract<ToManager, { t: 'hello' }>,
   ) {
     const { database, cursors, address, context } = this.#options
-    if (hello.version !== wireVersion)
-      throw fail('E_WIRE_VERSION', { version: hello.version, known: wireVersion })
+    const addr = hello.advertiseAddr || connection.address
+    const dataPathAddr = hello.dataPathAddr || addr
+    checkAddress(addr)
+    checkDataPath(dataPathAddr)
     this.#server.expect(nodeId, this.#timing.graceMs, connection)
     await writeReports(database, [{ nodeId, statuses: hello.statuses }])
-    const addr = hello.advertiseAddr || connection.address
-    checkHello(hello, addr)
     await database.transact((draft) =>
       draftReady(draft, cursors, nodeId, {
         description: hello.description,
         addr,
-        dataPathAddr: hello.dataPathAddr || addr,
+        dataPathAddr,
         ...(role === 'manager' && { managerAddr: address }),
       }),
     )
@@ -273,10 +281,14 @@ export class Dispatcher {
   }
 
   async #lose(nodeId: string, why: string): Promise<void> {
-    const { database, context } = this.#options
-    context.log.warn({ nodeId }, `a node is down: ${why}`)
     this.#server.forget(nodeId)
     this.#hangUp(nodeId)
+    await this.#setDown(nodeId, why)
+  }
+
+  async #setDown(nodeId: string, why: string): Promise<void> {
+    const { database, context } = this.#options
+    context.log.warn({ nodeId }, `a node is down: ${why}`)
     try {
       await database.transact((draft) => draftDown(draft, nodeId, why))
     } catch (error) {
@@ -310,18 +322,8 @@ export class Dispatcher {
   }
 }
 
-/** A description has a dozen short fields; its labels may be many, but not that many. */
-const longestDescription = 64 * 2 ** 10
-
-/**
- * What a node says of itself reaches the commands that other hosts run, so it is looked at before.
- * @throws E_SPEC_INVALID
- */
-function checkHello(hello: Extract<ToManager, { t: 'hello' }>, addr: string): void {
-  for (const address of [addr, hello.dataPathAddr || addr]) {
-    if (isIP(address) === 0) throw fail('E_SPEC_INVALID', { why: `'${address}' is not an IP address` })
-  }
-  if (JSON.stringify(hello.description).length > longestDescription) {
-    throw fail('E_SPEC_INVALID', { why: "the node's description is too long" })
-  }
+/** @throws E_SPEC_INVALID */
+function checkAddress(address: string): void {
+  if (isIP(address) === 0)
+    throw fail('E_SPEC_INVALID', { why: `'${address.slice(0, 64)}' is not an IP address` })
 }

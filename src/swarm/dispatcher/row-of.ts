@@ -6,7 +6,7 @@ import { clusterKey, defaultDataPathPort } from '../store/objects/cluster.ts'
 import type { Network } from '../store/objects/network.ts'
 import type { Node } from '../store/objects/node.ts'
 import type { Service } from '../store/objects/service.ts'
-import { compareStates, isOver, type Task } from '../store/objects/task.ts'
+import { compareStates, isOver, type Task, taskName } from '../store/objects/task.ts'
 import type { Template } from '../store/objects/template.ts'
 import type { View } from '../store/replica.ts'
 import type { EndpointRow, NetworkRow, NodeRow, Rows, ServiceRow, TaskRow } from '../wire/rows.ts'
@@ -49,11 +49,6 @@ export function networkRow(view: View, network: Network): NetworkRow {
     Labels: network.Labels,
     Options: network.Options,
   }
-}
-
-/** A container's name on its host and on its networks. */
-export function taskName(serviceName: string, task: Pick<Task, 'ID' | 'Slot' | 'NodeID'>): string {
-  return `${serviceName}.${task.Slot || task.NodeID}.${task.ID}`
 }
 
 /** The task's place on one of its networks; undefined while it has none or no more. */

@@ -3,10 +3,11 @@
  * sense: what was true when it was planned may have passed.
  */
 
-import { isFailure } from '../../shared/errors.ts'
+import { causeChain, isFailure } from '../../shared/errors.ts'
 import type { AddressCursors } from '../allocator/addresses.ts'
 import { allocateTask, releaseTask } from '../allocator/tasks.ts'
 import type { Context } from '../context.ts'
+import { isStoreFailure } from '../errors.ts'
 import type { Database } from '../store/database.ts'
 import type { Draft } from '../store/draft.ts'
 import { compareStates, isOver, type Task } from '../store/objects/task.ts'
@@ -24,12 +25,56 @@ export interface Executor {
 
 export async function executeSteps(executor: Executor, steps: Step[]): Promise<void> {
   for (let i = 0; i < steps.length; i += stepsPerTransaction) {
-    const batch = steps.slice(i, i + stepsPerTransaction)
-    await executor.database.transact((draft) => {
-      for (const step of batch) executeStep(executor, draft, step)
-    })
-    for (const step of batch) if (step.do === 'rollBack') await rollBack(executor, step)
+    const batch = await executeTogether(executor, steps.slice(i, i + stepsPerTransaction))
+    for (const step of batch) if (step.do === 'rollBack') await tryRollBack(executor, step)
     for (const step of batch) executor.context.log.debug({ step }, describeStep(step))
+  }
+}
+
+/** A step that can't be done, whatever the store does. */
+class StepError extends Error {
+  readonly step: Step
+
+  constructor(step: Step, cause: unknown) {
+    super(describeStep(step), { cause })
+    this.step = step
+  }
+}
+
+/** A step that can't be done is left out and must not keep the others from it. @returns those that were done */
+async function executeTogether(executor: Executor, steps: Step[]): Promise<Step[]> {
+  try {
+    await executor.database.transact((draft) => {
+      for (const step of steps) {
+        try {
+          executeStep(executor, draft, step)
+        } catch (error) {
+          throw new StepError(step, error)
+        }
+      }
+    })
+    return steps
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error
+    reportStep(executor, error)
+    return executeTogether(
+      executor,
+      steps.filter((step) => step !== error.step),
+    )
+  }
+}
+
+function reportStep({ context }: Executor, error: StepError): void {
+  context.log.error({ step: error.step, causes: causeChain(error) }, 'a step could not be done')
+}
+
+async function tryRollBack(executor: Executor, step: Extract<Step, { do: 'rollBack' }>): Promise<void> {
+  try {
+    await rollBack(executor, step)
+  } catch (error) {
+    // The loop tries again what the store did not keep.
+    if (isFailure(error)) throw error
+    reportStep(executor, new StepError(step, error))
   }
 }
 
@@ -76,7 +121,7 @@ async function rollBack(executor: Executor, step: Extract<Step, { do: 'rollBack'
       changeSpec(draft, cursors, { ...service, UpdateStatus }, service.PreviousSpec, { keepPrevious: false })
     })
   } catch (error) {
-    if (!isFailure(error)) throw error
+    if (!isFailure(error) || isStoreFailure(error)) throw error
     await database.transact((draft) => {
       const service = draft.get('service', step.serviceId)
       const Message = `rollback paused: ${error.message}`

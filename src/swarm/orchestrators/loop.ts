@@ -24,7 +24,7 @@ export class OrchestrationLoop {
   readonly #context: Context
   readonly #database: Database
   #scheduler: Scheduler
-  readonly #templates: TemplateUses
+  #templates: TemplateUses
   readonly #networks: NetworkReaper
   readonly #dirty = new Set<string>()
   readonly #starved = new Set<string>()
@@ -38,13 +38,11 @@ export class OrchestrationLoop {
     this.#database = database
     this.#context = context
     this.#executor = { database, cursors, context }
-    this.#scheduler = new Scheduler(database.replica, context.clock)
+    this.#scheduler = new Scheduler(database.replica, context)
     this.#templates = new TemplateUses(database.replica)
     this.#networks = new NetworkReaper(database.replica)
     this.#wakes = new WakeTimes(context.clock, (serviceId) => this.#soil(serviceId))
-    for (const service of database.replica.all('service')) this.#dirty.add(service.ID)
-    // A service may be gone while its tasks are not yet.
-    for (const task of database.replica.all('task')) this.#dirty.add(task.ServiceID)
+    this.#soilAll()
     this.#unsubscribe = database.replica.subscribe((changes) => {
       this.#scheduler.apply(changes)
       for (const change of changes) this.#look(change)
@@ -94,13 +92,19 @@ export class OrchestrationLoop {
     this.#start()
   }
 
+  #soilAll(): void {
+    const { replica } = this.#database
+    for (const service of replica.all('service')) this.#dirty.add(service.ID)
+    // A service may be gone while its tasks are not yet.
+    for (const task of replica.all('task')) this.#dirty.add(task.ServiceID)
+  }
+
   get #hasWork(): boolean {
     return this.#dirty.size > 0 || this.#scheduler.hasWork || this.#networks.due().length > 0
   }
 
   #start(): void {
-    if (this.#running || this.#stopped) return
-    if (!this.#hasWork) return
+    if (this.#running || this.#stopped || this.#cancelRetry || !this.#hasWork) return
     this.#running = this.#run().finally(() => {
       this.#running = undefined
     })
@@ -120,11 +124,20 @@ export class OrchestrationLoop {
         { causes: causeChain(error) },
         'the orchestration loop failed and will try again',
       )
+      this.#startAnew()
       this.#cancelRetry = this.#context.clock.after(retryMs, () => {
-        for (const service of this.#database.replica.all('service')) this.#dirty.add(service.ID)
+        this.#cancelRetry = undefined
         this.#start()
       })
     }
+  }
+
+  /** As after a restart: what was planned and not kept counts as done, and only the rows know better. */
+  #startAnew(): void {
+    const { replica } = this.#database
+    this.#scheduler = new Scheduler(replica, this.#context)
+    this.#templates = new TemplateUses(replica)
+    this.#soilAll()
   }
 
   async #orchestrate(): Promise<void> {

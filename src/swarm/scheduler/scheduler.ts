@@ -3,7 +3,8 @@
  * then writes (commit). A decision that could not be written, since the task changed meanwhile, is forgotten:
  * the change itself brings the task back if it still needs a node.
  */
-import type { Clock } from '../context.ts'
+import { causeChain } from '../../shared/errors.ts'
+import type { Clock, Context, Log } from '../context.ts'
 import type { Database } from '../store/database.ts'
 import { compareStates, isOver, type Task } from '../store/objects/task.ts'
 import type { ObjectChange, View } from '../store/replica.ts'
@@ -20,15 +21,17 @@ const decisionsPerTransaction = 200
 export class Scheduler {
   readonly #view: View
   readonly #clock: Clock
+  readonly #log: Log
   readonly #infos = new Map<string, NodeInfo>()
   readonly #pending = new Set<string>()
   /** Where each task counts, by decision or by its row. */
   readonly #placed = new Map<string, string>()
   #hasNews = false
 
-  constructor(view: View, clock: Clock) {
+  constructor(view: View, { clock, log }: Pick<Context, 'clock' | 'log'>) {
     this.#view = view
     this.#clock = clock
+    this.#log = log
     for (const node of view.all('node')) this.#infos.set(node.ID, new NodeInfo(node))
     for (const task of view.all('task')) this.#place(task.ID, task)
     this.#hasNews = this.#pending.size > 0
@@ -51,7 +54,19 @@ export class Scheduler {
     this.#hasNews = false
     const tasks = [...this.#pending].flatMap((id) => this.#view.get('task', id) ?? [])
     const groups = Map.groupBy(tasks, (task) => `${task.ServiceID}/${task.TemplateID}/${task.NodeID}`)
-    return [...groups.values()].flatMap((group) => this.#planGroup(group))
+    return [...groups.values()].flatMap((group) => this.#tryGroup(group))
+  }
+
+  /** A group that can't be planned must not keep the others from it. */
+  #tryGroup(tasks: Task[]): Decision[] {
+    try {
+      return this.#planGroup(tasks)
+    } catch (error) {
+      const serviceId = tasks[0]?.ServiceID
+      this.#log.error({ serviceId, causes: causeChain(error) }, 'tasks could not be placed')
+      for (const task of tasks) this.#place(task.ID, task)
+      return []
+    }
   }
 
   async commit(database: Database, decisions: Decision[]): Promise<void> {

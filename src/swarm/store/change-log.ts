@@ -16,6 +16,7 @@ export class ChangeLog {
   #last: number
   readonly #waiting = new Set<() => void>()
   #closed = false
+  #failure: Error | undefined
   readonly #limit: number
 
   /** @param limit batches to keep; Infinity for a store that has no other place for them */
@@ -50,7 +51,9 @@ export class ChangeLog {
     this.#since = Math.max(this.#since, revision)
   }
 
-  close(): void {
+  /** Ends all watches; with a failure they throw it. */
+  close(failure?: Error): void {
+    this.#failure ??= failure
     this.#closed = true
     this.#wake()
   }
@@ -71,6 +74,7 @@ export class ChangeLog {
         if (changes.length > 0) yield { revision: batch.revision, changes }
       }
     }
+    if (this.#failure && !signal?.aborted) throw this.#failure
   }
 
   #wake(): void {

@@ -21,9 +21,14 @@ export class Database {
     this.#clock = clock
   }
 
-  /** Takes the store over: it is closed with the database. */
+  /** Takes the store over: it is closed with the database, and when the database can't be opened. */
   static async open(store: Store, clock: Clock): Promise<Database> {
-    return new Database(store, await Replica.open(store), clock)
+    try {
+      return new Database(store, await Replica.open(store), clock)
+    } catch (error) {
+      await store.close()
+      throw error
+    }
   }
 
   /**

@@ -3,6 +3,7 @@
  * written here. Listeners hear of every batch in order, after the indexes show it.
  * Objects in it are shared and must not be changed: a change is a new object through a Draft.
  */
+import { fail } from '../errors.ts'
 import { type Kind, type Kinds, parseKey } from './objects/kinds.ts'
 import type { Network } from './objects/network.ts'
 import type { Node } from './objects/node.ts'
@@ -47,12 +48,14 @@ export class Replica implements View {
   #waiting: { revision: number; resolve: () => void }[] = []
   readonly #stop = new AbortController()
   #revision = 0
-  /** Ends when the replica is closed; rejects when its watch broke, after which it is of no use. */
+  /** Ends when the replica is closed; rejects when its watch or a listener failed, after which it is of no use. */
   readonly done: Promise<void>
 
   private constructor(store: Store, batch: Batch) {
     this.#apply(batch)
     this.done = this.#follow(store)
+    // Who needs the replica listens to it; for the others it is not an error that nobody caught.
+    this.done.catch(() => undefined)
   }
 
   /** Loads the state and follows it from there. */
@@ -117,6 +120,7 @@ export class Replica implements View {
         for (const listener of this.#listeners) listener(changes, batch.revision)
         this.#release()
       }
+      if (!this.#stop.signal.aborted) throw fail('E_STORE_CLOSED', {})
     } finally {
       this.close()
     }

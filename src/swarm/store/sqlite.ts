@@ -61,7 +61,7 @@ class SqliteStore implements Store {
     for (const { id, ttlMs } of opened.leases) this.#leases.start(id, ttlMs)
     worker.on('message', (replies: Reply[]) => this.#receive(replies))
     worker.on('error', (error) => this.#abandon(fail('E_STORE_FAILED', { why: messageOf(error) }, error)))
-    worker.on('exit', () => this.#abandon(fail('E_STORE_CLOSED', {})))
+    worker.on('exit', () => this.#abandon(fail('E_STORE_FAILED', { why: 'its thread has ended' })))
   }
 
   get(key: string, revision?: number): Promise<Entry | undefined> {
@@ -150,9 +150,10 @@ class SqliteStore implements Store {
     return { revision: reply.made.revision, changes: changesOf(transaction, reply.made.created) }
   }
 
+  /** The thread is gone. After close() it should be. */
   #abandon(error: Error): void {
+    if (!this.#closed) this.#log.close(error)
     this.#closed = true
-    this.#log.close()
     this.#leases.close()
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()

@@ -86,7 +86,10 @@ export interface Store {
   list(prefix: string, options?: ListOptions): Promise<{ revision: number; entries: Entry[] }>
   /** Applies the operations if all conditions hold. No key may occur twice in `write`. */
   commit(transaction: Transaction): Promise<Outcome>
-  /** Batches with the changes under `prefix`. Ends when the signal aborts or the store closes. @throws E_STORE_COMPACTED */
+  /**
+   * Batches with the changes under `prefix`. Ends when the signal aborts or the store closes.
+   * @throws E_STORE_COMPACTED; E_STORE_FAILED when the store is of no use any more
+   */
   watch(prefix: string, options: WatchOptions): AsyncIterable<Batch>
   /** A new lease: keys put with it are deleted, in one revision, when it was not renewed for `ttlMs`. */
   grantLease(ttlMs: number): Promise<string>

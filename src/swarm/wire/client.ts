@@ -62,7 +62,11 @@ export class WireClient {
   async stop(): Promise<void> {
     this.#connection = undefined
     this.#far.send({ do: 'stop' })
-    await within('the stream to the manager to close', 5000, this.#stopped.promise)
+    await within(
+      'the stream to the manager to close',
+      5000,
+      Promise.race([this.#stopped.promise, this.#far.ended]),
+    )
     await this.#far.close()
   }
 

@@ -5,6 +5,8 @@ import { openWorker } from '../../shared/worker.ts'
 export interface Far<Order, Event> {
   send(order: Order): void
   listen(listener: (event: Event) => void): void
+  /** Resolves when the thread has ended, by itself or by close(); of a loop in this thread never. */
+  ended: Promise<void>
   /** Lets the process end although the loop is there. */
   close(): Promise<void>
 }
@@ -17,11 +19,24 @@ export function startThread<Order, Event>(
   failed: (error: Error) => void,
 ): Far<Order, Event> {
   const worker = openWorker(role, callerUrl, { workerData: data })
-  worker.on('error', (error) => failed(error as Error))
+  let isFailed = false
+  const fail = (error: Error) => {
+    if (isFailed) return
+    isFailed = true
+    failed(error)
+  }
+  const { promise: ended, resolve } = Promise.withResolvers<void>()
+  worker.on('error', (error) => fail(error as Error))
+  worker.on('exit', (code) => {
+    resolve()
+    fail(new Error(`the thread ended with code ${code}`))
+  })
   return {
+    ended,
     send: (order) => worker.postMessage(order),
     listen: (listener) => worker.on('message', listener),
     close: async () => {
+      isFailed = true
       await worker.terminate()
     },
   }
@@ -32,6 +47,7 @@ export function startHere<Order, Event>(run: (port: MessagePort) => void): Far<O
   const { port1, port2 } = new MessageChannel()
   run(port2)
   return {
+    ended: new Promise(() => undefined),
     send: (order) => port1.postMessage(order, [] as Transferable[]),
     listen: (listener) => port1.on('message', listener),
     close: async () => port1.close(),

@@ -123,7 +123,7 @@ export class WireServer {
 
   async stop(): Promise<void> {
     this.#far.send({ do: 'stop' })
-    await within('the swarm port to close', 5000, this.#stopped.promise)
+    await within('the swarm port to close', 5000, Promise.race([this.#stopped.promise, this.#far.ended]))
     await this.#far.close()
   }
 

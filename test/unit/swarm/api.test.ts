@@ -66,7 +66,8 @@ describe('the API of a host', () => {
         ControlAvailable: false,
         NodeID: '',
       })
-      expect((await call('POST', '/swarm/leave', undefined, other.socket)).status).toBe(503)
+      const left = await call('POST', '/swarm/leave', undefined, other.socket)
+      expect([left.status, left.body.message]).toEqual([503, 'This node is not part of a swarm'])
     } finally {
       await other.close()
     }
@@ -107,6 +108,41 @@ describe('the API of a host', () => {
     expect(Swarm).toMatchObject({ LocalNodeState: 'active', ControlAvailable: true, Nodes: 2, Managers: 1 })
     expect(Swarm.Cluster.ID).toBe(body.ID)
     expect((await call('POST', '/swarm/init', {})).status).toBe(503)
+  })
+
+  it.each([
+    [{ CAConfig: { NodeCertExpiry: 3_599e9 } }, /^minimum certificate expiry time is: 1h0m0s$/],
+    [
+      { Dispatcher: { HeartbeatPeriod: 1 } },
+      /^invalid heartbeat period 1e-9s: it must be from 0\.1s to 3600s$/,
+    ],
+    [{ Dispatcher: { HeartbeatPeriod: 2 ** 52 } }, /^invalid heartbeat period/],
+  ])('refuses settings that no swarm can live with: %j', async (more, message) => {
+    const { body: swarm } = await call('GET', '/swarm')
+    const path = `/swarm/update?version=${swarm.Version.Index}`
+    const updated = await call('POST', path, { ...swarm.Spec, ...more })
+    expect([updated.status, updated.body.message]).toEqual([400, expect.stringMatching(message)])
+    expect((await call('GET', '/swarm')).body.Spec).toEqual(swarm.Spec)
+    const alone = await cluster.addHost('alone')
+    const other = await serveSwarmApi(alone.node!)
+    try {
+      const begun = await call(
+        'POST',
+        '/swarm/init',
+        { AdvertiseAddr: '127.0.0.1', Spec: more },
+        other.socket,
+      )
+      expect([begun.status, begun.body.message]).toEqual([400, expect.stringMatching(message)])
+      expect(alone.node!.state).toBe('inactive')
+    } finally {
+      await other.close()
+    }
+  })
+
+  it('lets certificates live for years', async () => {
+    const { body: swarm } = await call('GET', '/swarm')
+    const Spec = { ...swarm.Spec, CAConfig: { NodeCertExpiry: 10 * 365 * 86_400e9 } }
+    expect((await call('POST', `/swarm/update?version=${swarm.Version.Index}`, Spec)).status).toBe(200)
   })
 
   it('rotates a token, and lets nobody in with the old one', async () => {
@@ -250,6 +286,7 @@ describe('services', () => {
   it.each([
     [{}, /name must be provided/],
     [{ Name: '-x' }, /DNS name component/],
+    [spec('tasks.web'), /^name 'tasks.web' must be valid as a DNS name component$/],
     [{ Name: 'a', TaskTemplate: {} }, /image reference must be provided/],
     [spec('a', { Mode: { Replicated: { Replicas: -1 } } }), /replicas/],
     [spec('a', { EndpointSpec: { Ports: [{ TargetPort: 99999 }] } }), /port target must be between/],
@@ -289,6 +326,44 @@ describe('services', () => {
     expect(answer.type).toBe('application/json')
     expect([answer.status, answer.body.message]).toEqual([400, expect.stringMatching(message)])
     expect((await call('GET', '/services')).body).toEqual([])
+  })
+
+  it('are refused whole when a field has the wrong type, as all bodies are', async () => {
+    const id = await create(spec('web'))
+    await cluster.settled(id, 1)
+    const { body: service } = await call('GET', '/services/web')
+    const { body: node } = await call('GET', '/nodes/w1')
+    const { body: swarm } = await call('GET', '/swarm')
+    const task = (more: object) => ({ TaskTemplate: { ContainerSpec: { Image: 'i' }, ...more } })
+    const spread = task({ Placement: { Preferences: [{ Spread: { SpreadDescriptor: 5 } }] } })
+    const delay = task({ RestartPolicy: { Delay: '5s' } })
+    const calls: [path: string, body: object, field: string][] = [
+      ['/services/create', spec('b', spread), 'TaskTemplate.Placement.Preferences.0.Spread.SpreadDescriptor'],
+      [
+        `/services/web/update?version=${service.Version.Index}`,
+        { ...service.Spec, ...delay },
+        'TaskTemplate.RestartPolicy.Delay',
+      ],
+      [`/nodes/w1/update?version=${node.Version.Index}`, { ...node.Spec, Labels: { a: 1 } }, 'Labels.a'],
+      [
+        `/swarm/update?version=${swarm.Version.Index}`,
+        { ...swarm.Spec, Dispatcher: { HeartbeatPeriod: '5s' } },
+        'Dispatcher.HeartbeatPeriod',
+      ],
+      ['/swarm/init', { SubnetSize: 30 }, 'SubnetSize'],
+      ['/swarm/join', { Availability: 'gone' }, 'Availability'],
+      ['/networks/create', { Name: 'x', Driver: 'overlay', Labels: { a: 1 } }, 'Labels.a'],
+    ]
+    const { revision } = cluster.view
+    for (const [path, body, field] of calls) {
+      const answer = await call('POST', path, body)
+      expect([path, answer.status, answer.body.message]).toEqual([
+        path,
+        400,
+        expect.stringContaining(`invalid request body: ${field} `),
+      ])
+    }
+    expect(cluster.view.revision).toBe(revision)
   })
 
   it('are refused a network or port that is not to be had', async () => {

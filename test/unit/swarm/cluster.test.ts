@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { waitFor } from '../../../src/shared/deadline.ts'
+import { StreamLog } from '../../support/stream-log.ts'
 import { FakeCluster } from '../../support/swarm-cluster.ts'
 
 let cluster: FakeCluster | undefined
@@ -82,6 +83,20 @@ describe('a swarm', () => {
     expect(await readdir(host.folder)).toEqual([])
     await c.join(host)
     expect(host.node!.state).toBe('active')
+  })
+
+  it('is not begun or joined by a host that overlay traffic can not reach', async () => {
+    const c = await make(0)
+    const { node } = await c.addHost('w1')
+    const refusal = { code: 'E_SPEC_INVALID', message: expect.stringContaining('--data-path-addr') }
+    await expect(node!.init({ advertiseAddr: 'fd00::1' })).rejects.toMatchObject(refusal)
+    const join = { remoteAddrs: [c.address], token: c.token() }
+    await expect(node!.join({ ...join, advertiseAddr: 'fd00::1' })).rejects.toMatchObject(refusal)
+    expect(node!.state).toBe('inactive')
+    expect([...c.view.all('node')]).toHaveLength(1)
+    await node!.join({ ...join, advertiseAddr: 'fd00::1', dataPathAddr: '127.0.0.1' })
+    const row = c.view.get('node', c.nodeId('w1'))
+    expect([row?.Status.Addr, row?.DataPathAddr]).toEqual(['fd00::1', '127.0.0.1'])
   })
 
   it('lets a worker leave, and takes its containers from it', async () => {
@@ -219,18 +234,18 @@ describe('a daemon that stops and starts', () => {
   })
 
   it('on the manager loses nothing and restarts no container', async () => {
-    const c = await make(2)
+    const log = new StreamLog()
+    const c = await make(2, { log })
     await c.setService('web', replicas(6))
     const before = (await c.settled('web', 6)).map((task) => task.ID).sort()
     const { revision } = c.view
     await c.stopDaemon(c.host('m1'))
+    // The stored rows say "ready" all the while: only a new stream tells that the node is there.
+    log.opened.length = 0
     await c.startDaemon(c.host('m1'))
     expect(c.view.revision).toBeGreaterThanOrEqual(revision)
-    await waitFor(
-      'the nodes',
-      () => [...c.view.all('node')].every((n) => n.Status.State === 'ready') || undefined,
-      soon,
-    )
+    await waitFor('a stream of each node', () => new Set(log.opened).size === 3 || undefined, soon)
+    expect([...c.view.all('node')].map((node) => node.Status.State)).toEqual(['ready', 'ready', 'ready'])
     await sleep(500)
     expect(
       c

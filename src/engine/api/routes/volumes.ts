@@ -1,10 +1,11 @@
 /** /volumes. */
 import type { Readable } from 'node:stream'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { map, object, string } from '../../../shared/schema.ts'
 import { readJson } from '../body.ts'
 import type { ApiContext } from '../context.ts'
 import { filters, flag, type Query } from '../query.ts'
-import { checker, map, object, string } from '../schemas/check.ts'
+import { checker } from '../schemas/check.ts'
 
 const checkVolume = checker(
   object({ Name: string, Driver: string, DriverOpts: map(string), Labels: map(string) }),

@@ -1,5 +1,6 @@
 /** Types of the bodies of /containers and /exec, as far as a wrong one would otherwise be an error deep inside. */
-import { boolean, checker, integer, list, map, nullable, object, string } from './check.ts'
+import { boolean, integer, list, map, nullable, object, string } from '../../../shared/schema.ts'
+import { checker } from './check.ts'
 import { endpointSchema } from './network.ts'
 
 /** Docker takes a lone string for a list of one. */

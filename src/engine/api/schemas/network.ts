@@ -1,5 +1,6 @@
 /** Types of the bodies of /networks. */
-import { boolean, checker, integer, list, map, nullable, object, string } from './check.ts'
+import { boolean, integer, list, map, nullable, object, string } from '../../../shared/schema.ts'
+import { checker } from './check.ts'
 
 export const endpointSchema = nullable(
   object({

@@ -28,6 +28,7 @@ import { indexNames } from './names.ts'
 import {
   describeStep,
   entriesOf,
+  faultOf,
   type KnownNetwork,
   type OverlayStep,
   planEntries,
@@ -109,7 +110,7 @@ export class Overlay {
   /** @throws SystemCallError, NftError; then the next call begins with what the kernel has */
   apply(state: SwarmState): ApplyResult {
     const { firewall, doors, onVirtualAddresses } = this.#options
-    const problems: string[] = []
+    const problems = faultsOf(state)
     const steps = planOverlay(this.#known(state), overlaysOf(state))
     this.#isUnsure = true
     this.#execute(
@@ -270,6 +271,16 @@ export class Overlay {
 
 function overlaysOf({ networks }: SwarmState): SwarmNetwork[] {
   return networks.filter(({ driver }) => driver === 'overlay')
+}
+
+/** Peers that can't be reached from here, whatever is done. */
+function faultsOf(state: SwarmState): string[] {
+  return overlaysOf(state).flatMap(({ name, peers }) =>
+    peers.flatMap((peer) => {
+      const fault = faultOf(peer)
+      return fault === undefined ? [] : [`network ${name}: ${fault}`]
+    }),
+  )
 }
 
 function isEntryRemoval({ kind }: OverlayStep): boolean {

@@ -2,7 +2,9 @@
  * From what was to what shall be: the steps that change the host's overlay devices and their tables. Pure; a
  * step can be done twice. The firewall's part is not here but in host-rules.ts, one transaction for all.
  */
+import { isIPv4 } from 'node:net'
 import type { ForwardingEntry, Neighbour } from '../../kernel/netlink-neighbours.ts'
+import { isMac } from '../../kernel/netlink-wire.ts'
 import { dataPathPortOf, type SwarmNetwork, type SwarmPeer } from './state.ts'
 
 export type OverlayStep =
@@ -73,12 +75,21 @@ export function planEntries(network: string, before: Entries, wanted: Entries): 
   return steps
 }
 
-/** The entries for what lives elsewhere. */
+/** The entries for what lives elsewhere. Of a peer that can have none there are none. */
 export function entriesOf(peers: readonly SwarmPeer[]): Entries {
+  const sound = peers.filter((peer) => faultOf(peer) === undefined)
   return {
-    neighbours: new Map(peers.map(({ address, macAddress }) => [address, macAddress.toLowerCase()])),
-    forwarding: new Map(peers.map(({ macAddress, host }) => [macAddress.toLowerCase(), host])),
+    neighbours: new Map(sound.map(({ address, macAddress }) => [address, macAddress.toLowerCase()])),
+    forwarding: new Map(sound.map(({ macAddress, host }) => [macAddress.toLowerCase(), host])),
   }
+}
+
+/** Why the peer can have no entries, in words; undefined when it can. */
+export function faultOf({ address, macAddress, host }: SwarmPeer): string | undefined {
+  if (!isIPv4(host)) return `the host of ${address} has no IPv4 address but '${host}'`
+  if (!isIPv4(address)) return `'${address}' is not an IPv4 address`
+  if (!isMac(macAddress)) return `'${macAddress}' of ${address} is not an Ethernet address`
+  return undefined
 }
 
 /** The entries that the kernel has. */

@@ -43,10 +43,6 @@ const kinds: Record<Kind, true> = {
 /** All but claims are changed in place, and so carry Version, CreatedAt and UpdatedAt. */
 export type VersionedKind = Exclude<Kind, 'claim'>
 
-export function isVersioned(kind: Kind): kind is VersionedKind {
-  return kind !== 'claim'
-}
-
 export function keyOf(kind: Kind, id: string): string {
   return `${kind}/${id}`
 }

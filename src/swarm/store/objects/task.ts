@@ -82,3 +82,8 @@ export interface Task extends Meta {
 export function slotKey(task: Pick<Task, 'Slot' | 'NodeID'>): string {
   return task.Slot > 0 ? `${task.Slot}` : task.NodeID
 }
+
+/** SERVICE.SLOT.ID, or SERVICE.NODE.ID for a global service: the container's name on its host and its networks. */
+export function taskName(serviceName: string, task: Pick<Task, 'ID' | 'Slot' | 'NodeID'>): string {
+  return `${serviceName}.${task.Slot || task.NodeID}.${task.ID}`
+}

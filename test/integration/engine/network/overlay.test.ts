@@ -69,6 +69,20 @@ describe.skipIf(reason).each(modes)(
       expect(bytesOn(a)).toBe(quiet)
     })
 
+    it('reach all other peers when one can not be reached, and say so', async () => {
+      const one = swarm.addTask('client', a, ['app'])
+      const two = await addServing('web', b, ['app', 'ingress'])
+      const state = swarm.stateOf(a)
+      const app = state.networks.find(({ name }) => name === 'app')!
+      const bad = { address: '10.0.1.66', macAddress: '02:42:0a:00:01:42', host: 'fd00::1' }
+      app.peers = [bad, ...app.peers]
+      const { problems } = a.networks.apply({ ...state, revision: state.revision + 1 })
+      expect(problems).toEqual(["network app: the host of 10.0.1.66 has no IPv4 address but 'fd00::1'"])
+      expect(await ask(one.namespace, two.addresses.get('app')!, 80)).toBe(
+        `${two.id} ${one.addresses.get('app')}`,
+      )
+    })
+
     it('balance a virtual address over the tasks on all hosts, the caller itself among them', async () => {
       const tasks = [
         await addServing('web', a, ['app', 'ingress']),

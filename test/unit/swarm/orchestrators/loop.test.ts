@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Task } from '../../../../src/swarm/store/objects/task.ts'
+import type { Transaction } from '../../../../src/swarm/store/store.ts'
 import { SwarmState } from '../../../support/swarm-state.ts'
 
 let state: SwarmState
@@ -246,6 +247,78 @@ describe('a global service', () => {
     await state.report(failed.ID, 'failed')
     await state.converge()
     expect(perNode(state.running())).toEqual({ n1: 1, n2: 1, n3: 1 })
+  })
+})
+
+describe('a step that can not be done', () => {
+  it('does not keep the others from it', async () => {
+    await state.setService('web', replicas(2))
+    await state.setService('other', replicas(1))
+    await state.converge()
+    const [broken, sound] = state.running('web')
+    await state.database.transact((draft) => {
+      draft.put('task', { ...broken!, Status: { Timestamp: 'x', State: 'failed' } })
+      draft.put('task', { ...sound!, Status: { Timestamp: draft.now, State: 'failed' } })
+      const other = state.running('other')[0]!
+      draft.put('task', { ...other, Status: { Timestamp: draft.now, State: 'failed' } })
+    })
+    await state.converge()
+    expect(slots(state.running('web'))).toEqual([sound!.Slot])
+    expect(slots(state.running('other'))).toEqual([1])
+  })
+})
+
+describe('a store that fails once', () => {
+  const kinds = ({ write }: Transaction) =>
+    write.map((operation) => ('put' in operation ? operation.put : operation.delete).split('/')[0])
+  /** Lets the loop meet the failure, then lets it try again. */
+  const converge = async () => {
+    await state.converge()
+    expect(state.store.failures).toBe(1)
+    state.clock.advance(500)
+    await state.converge()
+  }
+
+  it('while tasks are placed leaves none of them without a node', async () => {
+    state.store.failOnce(({ write }) =>
+      write.some((operation) => 'put' in operation && operation.value.includes('"State":"assigned"')),
+    )
+    await state.setService('web', replicas(3))
+    await converge()
+    expect(slots(state.running())).toEqual([1, 2, 3])
+  })
+
+  it('while a removed service is put away leaves none of its tasks', async () => {
+    await state.setService('web', replicas(3))
+    await state.converge()
+    await state.database.transact((draft) => draft.delete('service', 'web'))
+    state.store.failOnce((transaction) => kinds(transaction).includes('task'))
+    await converge()
+    expect(state.tasks()).toEqual([])
+  })
+
+  it('while templates are thrown away leaves none of them', async () => {
+    await state.setService('web', replicas(1))
+    await state.converge()
+    await state.database.transact((draft) => draft.delete('service', 'web'))
+    state.store.failOnce(
+      ({ write }) =>
+        write.length > 0 && write.every((one) => 'delete' in one && one.delete.startsWith('template/')),
+    )
+    await converge()
+    expect([...state.view.all('template')]).toEqual([])
+  })
+
+  it('is given time to breathe, whatever comes meanwhile', async () => {
+    state.store.failOnce((transaction) => kinds(transaction).includes('task'))
+    await state.setService('web', replicas(1))
+    await state.converge()
+    await state.setService('other', replicas(1))
+    await state.converge()
+    expect(state.tasks()).toEqual([])
+    state.clock.advance(500)
+    await state.converge()
+    expect(state.running()).toHaveLength(2)
   })
 })
 

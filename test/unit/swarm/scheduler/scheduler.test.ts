@@ -26,6 +26,22 @@ const labelled = (Labels: Record<string, string>) => ({
 })
 
 describe('placement', () => {
+  it('goes on for the others when the tasks of one service can not be planned', async () => {
+    await state.addNode('n1')
+    await state.addNode('n2', { Description: {} as never })
+    state.startLoop()
+    await place(2, { Resources: { Reservations: { MemoryBytes: 2 ** 30 } } }, 'a')
+    await place(2, {}, 'b')
+    expect(nodesOf('a')).toEqual({})
+    expect(nodesOf('b')).toEqual({ n1: 1, n2: 1 })
+    await state.changeNode('n2', (node) => ({
+      ...node,
+      Description: state.view.get('node', 'n1')!.Description!,
+    }))
+    await state.settle()
+    expect(nodesOf('a')).toEqual({ n1: 1, n2: 1 })
+  })
+
   it('spreads the tasks of a service first, and all tasks second', async () => {
     for (const id of ['n1', 'n2', 'n3']) await state.addNode(id)
     await place(4, {}, 'a')
