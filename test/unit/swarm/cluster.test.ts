@@ -163,6 +163,7 @@ describe('tasks', () => {
     engine.health.set('img', 'starting')
     await c.setService('web', replicas(1), { RestartPolicy: { Delay: 0 } })
     await waitFor('a container', () => engine.running()[0], soon)
+    await waitFor('its start', () => c.tasks()[0]?.Status.State === 'starting' || undefined, soon)
     await sleep(100)
     expect(c.tasks().map((task) => task.Status.State)).toEqual(['starting'])
     engine.setHealth(engine.running()[0]!.id, 'healthy')
