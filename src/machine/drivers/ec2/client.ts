@@ -26,6 +26,11 @@ export interface Place {
   endpoint?: string
 }
 
+/** The account, as far as it is known here, and the region. */
+export function placeKey({ profile, endpoint, region }: Place): string {
+  return JSON.stringify([profile, endpoint, region])
+}
+
 export interface ClientOptions extends Place {
   clock: Clock
   throttle: Throttle

@@ -1,7 +1,7 @@
 /** Clients and their throttles, one for each account and region that this process talks to. */
 import type { Clock } from '../../../shared/clock.ts'
 import type { MachineRecord } from '../../record.ts'
-import { type ClientOptions, Ec2Client, type Place } from './client.ts'
+import { type ClientOptions, Ec2Client, type Place, placeKey } from './client.ts'
 import { madeOf } from './made.ts'
 import type { Session } from './session.ts'
 import { settingsOf } from './settings.ts'
@@ -48,9 +48,4 @@ export class Clients {
     }
     return client
   }
-}
-
-/** The account, as far as it is known here, and the region. */
-export function placeKey({ profile, endpoint, region }: Place): string {
-  return JSON.stringify([profile, endpoint, region])
 }

@@ -21,7 +21,11 @@ export async function creating<T>(
   let isDoubtful = false
   clearRefusal({ made }, step)
   try {
-    return await work({ onDoubt: () => void (isDoubtful = true) })
+    return await work({
+      onDoubt: () => {
+        isDoubtful = true
+      },
+    })
   } catch (error) {
     const { cause } = error as Error
     if (!isDoubtful && cause !== undefined && judge(cause) === 'refused')

@@ -19,12 +19,13 @@ import { consoleTail } from './console.ts'
 import { clearRefusal } from './doubt.ts'
 import { ensureGroup, ensureRules, groupName, groupStep, hasGroup, hasRules, releaseGroup } from './group.ts'
 import { describeInstance, hasInstance, launch, launchStep, terminate } from './instance.ts'
-import { addressOf, machineState } from './instance-state.ts'
 import { deleteKey, hasKey, importKey, keyName, keyStep } from './key.ts'
 import { madeOf } from './made.ts'
+import { observeMany, seen } from './observe-many.ts'
 import { rebootInstance, startInstance, stopInstance, writeAddress } from './power.ts'
 import { requireSameAccount, type Session } from './session.ts'
 import { settingsOf } from './settings.ts'
+import { findTagged } from './tagged.ts'
 import { hostKeys, userData, userKey } from './user-data.ts'
 
 export interface Ec2DriverOptions extends Partial<ClientsOptions> {
@@ -130,11 +131,10 @@ export function createEc2Driver(options: Ec2DriverOptions = {}): Driver {
     ],
     observe: async (context) => {
       const own = await session(context)
-      const instance = await describeInstance(own)
-      const address = instance && addressOf(instance, own.settings.reachBy)
-      if (address !== undefined && context.record.engine) writeAddress(context, address)
-      return machineState(instance)
+      return seen(own, context, await describeInstance(own))
     },
+    observeMany: (contexts) => observeMany(clients, contexts),
+    findTagged: (options, owner) => findTagged(clients, options, owner),
     power: {
       start: power(startInstance),
       stop: power((own, _, run) => stopInstance(own, false, run)),

@@ -155,7 +155,7 @@ async function find({ ec2, made, record }: Session): Promise<SecurityGroup | und
   const { SecurityGroups = [] } = await ec2.call('DescribeSecurityGroups', {
     Filters: [
       { Name: 'group-name', Values: [groupName(record)] },
-      { Name: 'vpc-id', Values: [made.vpc!] },
+      ...(made.vpc === undefined ? [] : [{ Name: 'vpc-id', Values: [made.vpc] }]),
     ],
   })
   const [group] = SecurityGroups
