@@ -62,6 +62,35 @@ export class JumpClock implements Clock {
   }
 }
 
+export interface LifeOptions {
+  fault?: Fault
+  /** The call that meets it: its number, from 0 on, or the first that is like this. */
+  at?: number | ((call: CloudCall) => boolean)
+  /** How late a late reply comes; longer than the client's patience. */
+  lateMs?: number
+  /** The door's port, where a later life must have the same. */
+  port?: number
+}
+
+/** Time that passes many times as quickly, for what runs at once and must keep its order. */
+export class QuickClock implements Clock {
+  readonly #startMs = performance.now()
+  readonly #speed: number
+
+  constructor(speed: number) {
+    this.#speed = speed
+  }
+
+  now(): number {
+    return Math.round(1_700_000_000_000 + (performance.now() - this.#startMs) * this.#speed)
+  }
+
+  after(ms: number, fn: () => void): () => void {
+    const timer = setTimeout(fn, Math.max(0, ms) / this.#speed)
+    return () => clearTimeout(timer)
+  }
+}
+
 /** One process of the client: a door to the cloud, and a clock, that end with it. */
 export class Life {
   readonly clock: Clock
@@ -74,6 +103,7 @@ export class Life {
   readonly #server: Server
   readonly #die: () => void
   #isDead = false
+  #isHit = false
 
   private constructor(server: Server, clock: Clock, die: () => void, death: Promise<void>) {
     this.#server = server
@@ -85,18 +115,17 @@ export class Life {
     }
   }
 
-  /** @param lateMs how late a late reply comes; longer than the client's patience */
   static async begin(
     cloud: FakeCloud,
     clock: Clock,
-    { fault, at = 0, lateMs = 0 }: { fault?: Fault; at?: number; lateMs?: number } = {},
+    { fault, at = 0, lateMs = 0, port = 0 }: LifeOptions = {},
   ): Promise<Life> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const server = createServer((request, response) => {
       void life.#answer(cloud, request, response, { fault, at, lateMs })
     })
     const life = new Life(server, clock, resolve, promise)
-    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    await new Promise<void>((done) => server.listen(port, '127.0.0.1', done))
     return life
   }
 
@@ -130,11 +159,13 @@ export class Life {
     cloud: FakeCloud,
     request: IncomingMessage,
     response: ServerResponse,
-    { fault, at, lateMs }: { fault?: Fault; at: number; lateMs: number },
+    { fault, at, lateMs }: Required<Pick<LifeOptions, 'at' | 'lateMs'>> & Pick<LifeOptions, 'fault'>,
   ): Promise<void> {
     const call = await read(request)
     if (this.#isDead) return
-    const isHit = this.calls++ === at
+    const number = this.calls++
+    const isHit = !this.#isHit && (typeof at === 'number' ? number === at : at(call))
+    this.#isHit ||= isHit
     this.log.push(`${call.method} ${call.url} ${call.body.slice(0, 60)}`)
     const act = () => cloud.handle(call)
     switch (isHit ? fault : undefined) {

@@ -184,8 +184,8 @@ class Trial {
 
 const goals: Partial<Record<Command, MachineState>> = { start: 'Running', stop: 'Stopped' }
 
-/** What a command does, as src/machine has it, without the bootstrap. */
-class Process {
+/** What a process of the client does for a command, as src/machine has it, without the bootstrap. */
+export class Process {
   readonly #subject: MatrixSubject
   readonly #store: Store
   readonly #life: Life

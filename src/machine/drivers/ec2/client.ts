@@ -62,13 +62,17 @@ export class Ec2Client {
   readonly #client: Sdk.EC2Client
   readonly #options: ClientOptions
 
-  private constructor(sdk: typeof Sdk, options: ClientOptions) {
+  private constructor(
+    sdk: typeof Sdk,
+    options: ClientOptions,
+    credentials?: Sdk.EC2ClientConfig['credentials'],
+  ) {
     const { region, profile, endpoint, requestMs } = options
     this.#sdk = sdk
     this.#options = options
     this.#client = new sdk.EC2Client({
       ...(region !== undefined && { region }),
-      ...(profile !== undefined && { profile }),
+      ...(profile !== undefined && { profile, credentials }),
       ...(endpoint !== undefined && { endpoint }),
       // Only we know which calls may be repeated.
       maxAttempts: 1,
@@ -81,7 +85,12 @@ export class Ec2Client {
   }
 
   static async open(options: ClientOptions): Promise<Ec2Client> {
-    return new Ec2Client(await import('@aws-sdk/client-ec2'), options)
+    const sdk = await import('@aws-sdk/client-ec2')
+    const { profile } = options
+    if (profile === undefined) return new Ec2Client(sdk, options)
+    // A profile that was named holds, even where the environment has keys as well.
+    const { fromIni } = await import('@aws-sdk/credential-providers')
+    return new Ec2Client(sdk, options, fromIni({ profile }))
   }
 
   /** The region that the options, the environment or the profile say; us-east-1 where none does. */
