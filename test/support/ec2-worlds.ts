@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { pathsOf } from '../../src/machine/paths.ts'
 import { Store } from '../../src/machine/store/store.ts'
 import { ec2Subject, useFakeCredentials } from './ec2-subject.ts'
-import { type MatrixResult, type MatrixSubject, runMatrix } from './fault-matrix.ts'
+import { type MatrixResult, type MatrixSubject, runMatrix, runWalks } from './fault-matrix.ts'
 
 /** What is new is hidden for up to five seconds, and the driver is told ten. */
 const hidden = { consistencyMs: 5_000, staleActions: true, interfaceLagMs: 3_000 }
@@ -22,16 +22,27 @@ export const ec2Worlds = {
   ),
 } satisfies Record<string, MatrixSubject>
 
-export async function runEc2Matrix(name: keyof typeof ec2Worlds): Promise<MatrixResult> {
+export type Ec2World = keyof typeof ec2Worlds
+
+export async function runEc2Matrix(name: Ec2World): Promise<MatrixResult> {
+  const result = await withStore((store) => runMatrix(ec2Worlds[name], { store }))
+  const { combinations, calls, failures } = result
+  const counts = `${combinations} combinations of ${JSON.stringify(calls)} calls`
+  console.log(`ec2, a cloud ${name}: ${counts}, ${failures.length} failures`)
+  return result
+}
+
+export async function runEc2Walks(name: Ec2World, walks: number): Promise<string[]> {
+  const seeds = Array.from({ length: walks }, (_, seed) => seed)
+  return withStore((store) => runWalks(ec2Worlds[name], { store, seeds }))
+}
+
+async function withStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
   useFakeCredentials()
   // Each of the journal's writes waits for the disk; which disk that is proves nothing here.
   const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'tsmachine-ec2-'))
   try {
-    const result = await runMatrix(ec2Worlds[name], { store: new Store(pathsOf(folder)) })
-    console.log(
-      `ec2, a cloud ${name}: ${result.combinations} combinations of ${JSON.stringify(result.calls)} calls`,
-    )
-    return result
+    return await work(new Store(pathsOf(folder)))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

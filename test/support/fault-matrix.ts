@@ -90,6 +90,42 @@ export async function runMatrix(subject: MatrixSubject, options: MatrixOptions):
   return { calls, combinations: todo.length, failures }
 }
 
+/**
+ * Machines whose every process may meet a fault, several in a row: whatever comes of it, a last `rm` without any
+ * must leave nothing. The walks of a seed are the same each time.
+ * @returns a line for each walk that left something
+ */
+export async function runWalks(
+  subject: MatrixSubject,
+  {
+    store,
+    seeds,
+    lives = 5,
+    parallel = 4,
+  }: { store: Store; seeds: number[]; lives?: number; parallel?: number },
+): Promise<string[]> {
+  const failures: string[] = []
+  const queue = seeds.values()
+  const worker = async () => {
+    for (const seed of queue) {
+      const trial = new Trial(subject, store)
+      try {
+        await trial.walk(randomFrom(seed), lives)
+      } catch (error) {
+        failures.push(`seed ${seed}: ${trial.walked.join(', ')}: ${(error as Error).message}`)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: parallel }, worker))
+  return failures
+}
+
+/** Numbers from 0 to 1, the same for the same seed. */
+function randomFrom(seed: number): () => number {
+  let count = 0
+  return () => createHash('sha256').update(`${seed} ${count++}`).digest().readUInt32LE() / 2 ** 32
+}
+
 let trials = 0
 let records = 0
 
@@ -128,6 +164,24 @@ class Trial {
     if (await this.#store.find(this.#name)) await this.#untilDone('rm')
     this.#expectEmpty()
     if (await this.#store.find(this.#name)) throw new Error('its record is still there after rm')
+  }
+
+  /** What the lives of a walk were. */
+  readonly walked: string[] = []
+
+  async walk(random: () => number, lives: number): Promise<void> {
+    const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
+    for (let i = 0; i < lives; i++) {
+      const record = await this.#store.find(this.#name)
+      const command = record?.phase === 'ready' ? pick(commands) : pick(['create', 'create', 'rm'] as const)
+      if (command !== 'create' && !record) continue
+      const fault = pick(faults)
+      const at = Math.floor(random() * 24)
+      const { error, log } = await this.#live(command, { fault, at })
+      this.walked.push(`${command} ${fault} ${at + 1} (${log[at] ?? '-'}) ${error?.message ?? ''}`)
+    }
+    if (await this.#store.find(this.#name)) await this.#untilDone('rm')
+    this.#expectEmpty()
   }
 
   async #prepare(command: Command): Promise<void> {

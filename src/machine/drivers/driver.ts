@@ -35,7 +35,7 @@ export interface DriverContext {
   storage: string
   withStorage: <T>(work: () => Promise<T>) => Promise<T>
   /** An SSH connection to the host, for those whose power switch is a command there. */
-  ssh: () => Promise<SshConnection>
+  ssh: (progress?: (text: string) => void) => Promise<SshConnection>
   /** How long to wait for anything of the host to come up. */
   waitMs: number
 }

@@ -110,6 +110,30 @@ describe('where there is no room', () => {
   })
 })
 
+test('a refusal of an earlier create is not taken for one of a later, in doubt', async () => {
+  let isFull = true
+  const behaviour = { isFull: () => isFull, consistencyMs: 30_000, staleActions: true }
+  const clock = new JumpClock()
+  const fake = new FakeEc2(behaviour, clock)
+  const name = `c${++clouds}`
+  useFakeCredentials()
+  const live = async (command: 'create' | 'rm', at?: (call: { body: string }) => boolean) => {
+    life = await Life.begin(fake, clock, at && { fault: 'killed after the call', at })
+    const process = new Process(ec2Subject(behaviour), store, life, 30_000)
+    await Promise.race([process.run(command, name), life.death])
+    await life.end()
+  }
+  const isAction = (action: string) => (call: { body: string }) => call.body.startsWith(`Action=${action}&`)
+  // Refused; the launch is taken back, and the process dies while it takes back the group.
+  await live('create', isAction('DeleteSecurityGroup'))
+  expect((await store.get(name)).journal.map(({ step }) => step)).not.toContain('ec2.launch')
+  isFull = false
+  await live('create', isAction('RunInstances'))
+  expect(fake.region().instances.size).toBe(1)
+  await live('rm')
+  expect(fake.census()).toEqual([])
+})
+
 describe('what is made', () => {
   test('is tagged in the call that makes it, encrypted, with version 2 of the metadata service', async () => {
     const { fake, process, name } = await open({}, { tags: 'team,web' })

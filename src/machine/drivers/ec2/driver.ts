@@ -43,6 +43,22 @@ export function createEc2Driver(options: Ec2DriverOptions = {}): Driver {
     (act: (session: Session, context: DriverContext, run: StepRun) => Promise<void>): Power =>
     async (context, run) =>
       act(await session(context), context, run)
+  // What an earlier try of a step was told no longer counts once it is looked at anew, or taken back: the next
+  // intent must not be written beside it.
+  const probing =
+    (step: string, look: (session: Session, run: StepRun) => Promise<boolean>) =>
+    async (context: DriverContext, run: StepRun) => {
+      clearRefusal({ made: madeOf(context.record) }, step)
+      return look(await session(context), run)
+    }
+  const undoing =
+    (step: string, undo: (session: Session, run: StepRun) => Promise<void>) =>
+    async (context: DriverContext, run: StepRun) => {
+      const own = await session(context)
+      await requireSameAccount(own)
+      await undo(own, run)
+      clearRefusal(own, step)
+    }
 
   return {
     check,
@@ -58,30 +74,16 @@ export function createEc2Driver(options: Ec2DriverOptions = {}): Driver {
         id: keyStep,
         describe: ({ record }) =>
           `Import the key pair ${keyName({ record, settings: settingsOf(record.options) })}`,
-        probe: async (context) => {
-          clearRefusal({ made: madeOf(context.record) }, keyStep)
-          return hasKey(await session(context))
-        },
+        probe: probing(keyStep, hasKey),
         do: async (context, run) => importKey(await session(context), (await userKey(context)).public, run),
-        undo: async (context, run) => {
-          const own = await session(context)
-          await requireSameAccount(own)
-          await deleteKey(own, run)
-        },
+        undo: undoing(keyStep, deleteKey),
       },
       {
         id: groupStep,
         describe: ({ record }) => `Find or make the security group ${groupName(record)}`,
-        probe: async (context) => {
-          clearRefusal({ made: madeOf(context.record) }, groupStep)
-          return hasGroup(await session(context))
-        },
+        probe: probing(groupStep, hasGroup),
         do: async (context, run) => ensureGroup(await session(context), run),
-        undo: async (context, run) => {
-          const own = await session(context)
-          await requireSameAccount(own)
-          await releaseGroup(own, run)
-        },
+        undo: undoing(groupStep, releaseGroup),
       },
       {
         id: 'ec2.rules',
@@ -93,20 +95,14 @@ export function createEc2Driver(options: Ec2DriverOptions = {}): Driver {
       {
         id: launchStep,
         describe: ({ record }) => `Launch an instance for ${record.name}`,
-        probe: async (context, run) => {
-          clearRefusal({ made: madeOf(context.record) }, launchStep)
-          return hasInstance(await session(context), run)
-        },
+        probe: probing(launchStep, hasInstance),
         do: async (context, run) => launch(await session(context), await userData(context), run),
-        undo: async (context, run) => terminate(await session(context), run),
+        undo: undoing(launchStep, terminate),
       },
       {
         id: addressStep,
         describe: () => 'Wait until it runs, and find its address',
-        probe: async (context, run) => {
-          clearRefusal({ made: madeOf(context.record) }, addressStep)
-          return hasAddress(await session(context), run)
-        },
+        probe: probing(addressStep, hasAddress),
         do: async (context, run) => {
           const own = await session(context)
           const host = await settleAddress(own, run)
@@ -115,18 +111,14 @@ export function createEc2Driver(options: Ec2DriverOptions = {}): Driver {
           context.record.ssh = { host, port, user, keyPath, hostKeys: await hostKeys(context) }
           writeAddress(context, host)
         },
-        undo: async (context, run) => {
-          const own = await session(context)
-          await requireSameAccount(own)
-          await releaseAddress(own, run)
-        },
+        undo: undoing(addressStep, releaseAddress),
       },
       {
         id: 'ec2.reach',
         describe: ({ record }) => `Wait for SSH on ${record.ssh?.host ?? 'it'}`,
         // Asked of the host and not of the cloud; cheap when it answers.
         probe: async () => false,
-        do: async (context) => reach(context, await session(context)),
+        do: async (context, run) => reach(context, await session(context), run),
       },
     ],
     observe: async (context) => {
@@ -152,9 +144,9 @@ async function check(options: DriverOptions): Promise<void> {
 }
 
 /** @throws E_EC2_UNREACHED with the console's end, where SSH never comes */
-async function reach(context: DriverContext, session: Session): Promise<void> {
+async function reach(context: DriverContext, session: Session, { progress }: StepRun): Promise<void> {
   try {
-    await context.ssh()
+    await context.ssh(progress)
   } catch (error) {
     const why = (error as Error).message
     throw fail('E_EC2_UNREACHED', { why, console: await consoleTail(session) }, error)

@@ -12,7 +12,7 @@ import { ensureGroup, ensureRules } from './group.ts'
 import { deathOf, isLiving } from './instance-state.ts'
 import { launchRequest } from './launch-request.ts'
 import { codeOf, isElsewhere } from './refusal.ts'
-import { requireSameAccount, type Session } from './session.ts'
+import type { Session } from './session.ts'
 import { lookUntil, sleep } from './wait.ts'
 
 export const launchStep = 'ec2.launch'
@@ -164,11 +164,10 @@ export async function waitForInstance(
 
 /**
  * Terminates all that this machine has, and waits until it is terminated: its network interface holds the group.
- * @throws E_EC2_ACCOUNT, E_EC2_LEFT where that can't be made sure
+ * @throws E_EC2_LEFT where that can't be made sure
  */
 export async function terminate(session: Session, run: StepRun): Promise<void> {
   const { ec2, made, clock } = session
-  await requireSameAccount(session)
   const isShown = async () => {
     const found = await findInstances(session)
     const isKnownThere = made.instance && found.some(({ InstanceId }) => InstanceId === made.instance?.id)
