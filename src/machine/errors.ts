@@ -145,6 +145,19 @@ export const machineFailures = {
     text: (p: { why: string }) => `no subnet for local machines: ${p.why}`,
     next: () => 'Choose one that no route covers: --local-subnet 192.168.200.0/24',
   },
+  E_USER_DATA: {
+    kind: 'user',
+    exit: usage,
+    text: (p: { why: string }) => `can't use the user data: ${p.why}`,
+    next: () => 'Mend it and check it: cloud-init schema --config-file FILE',
+  },
+  E_USER_DATA_SIZE: {
+    kind: 'user',
+    exit: usage,
+    text: (p: { bytes: number; limit: number }) =>
+      `the user data has ${p.bytes} bytes with our part, packed; this cloud takes ${p.limit}`,
+    next: () => 'Let it fetch its larger parts itself, by #include or in a script.',
+  },
   E_TOOL: {
     kind: 'outside',
     text: (p: { command: string; why: string }) => `${p.command} failed: ${p.why}`,
@@ -278,6 +291,75 @@ export const machineFailures = {
     exit: usage,
     text: (_: object) => "can't tell which shell this is",
     next: () => 'Name it: tsmachine env --shell bash',
+  },
+  E_EC2: {
+    kind: 'outside',
+    text: (p: { action: string; code: string; why: string }) =>
+      `EC2 refuses ${p.action}: ${p.why} (${p.code})`,
+  },
+  E_EC2_ACCOUNT: {
+    kind: 'user',
+    text: (p: { name: string; vpc: string; region: string }) =>
+      `these credentials don't see ${p.vpc} in ${p.region}, where ${p.name} was made`,
+    next: (p: { name: string }) =>
+      `Use those of the account it was made in; is that VPC gone, forget the machine: tsmachine rm -f ${p.name}`,
+  },
+  E_EC2_CAPACITY: {
+    kind: 'outside',
+    exit: precheck,
+    retryable: true,
+    text: (p: { tried: string[] }) => `EC2 has no room: ${p.tried.join('; ')}`,
+    next: () => 'Name more types (--ec2-instance-type), zones or subnets, or try again later.',
+  },
+  E_EC2_CREDENTIALS: {
+    kind: 'user',
+    exit: precheck,
+    text: (p: { why: string }) => `no valid AWS credentials: ${p.why}`,
+    next: () =>
+      'Log in (aws sso login), name a profile (--ec2-profile), or set AWS_ACCESS_KEY_ID and its secret.',
+  },
+  E_EC2_DIED: {
+    kind: 'outside',
+    text: (p: { instance: string; why: string }) => `the instance ${p.instance} ended by itself: ${p.why}`,
+  },
+  E_EC2_FOREIGN: {
+    kind: 'user',
+    exit: precheck,
+    text: (p: { what: string }) => `${p.what} is there already and carries no tag of ours`,
+    next: () => 'Rename or delete it, or attach groups of your own: --ec2-security-group',
+  },
+  E_EC2_LEFT: {
+    kind: 'outside',
+    retryable: true,
+    text: (p: { what: string; why: string }) => `${p.what} is left: ${p.why}`,
+  },
+  E_EC2_MISSING: {
+    kind: 'user',
+    exit: precheck,
+    text: (p: { what: string; region: string }) => `no ${p.what} in ${p.region}`,
+    next: () => 'Check the region and the name, or name another.',
+  },
+  E_EC2_PERMISSION: {
+    kind: 'user',
+    text: (p: { action: string }) => `these AWS credentials may not do ec2:${p.action}`,
+    next: () => 'Add it to their policy; docs/drivers.md has one with all that is needed.',
+  },
+  E_EC2_SILENT: {
+    kind: 'outside',
+    retryable: true,
+    text: (p: { where: string; action: string; why: string }) =>
+      `no answer from EC2 (${p.where}) to ${p.action}: ${p.why}`,
+    next: () => 'Check the network, a proxy, and --ec2-endpoint; repeat the command to go on.',
+  },
+  E_EC2_UNREACHED: {
+    kind: 'outside',
+    text: (p: { why: string; console: string }) => `${p.why}; the console's end: ${p.console}`,
+    next: () => 'Keep the security group, the subnet’s route and the image in mind; --debug shows more.',
+  },
+  E_EC2_WAIT: {
+    kind: 'outside',
+    retryable: true,
+    text: (p: { what: string; seconds: number }) => `waited ${p.seconds} s for ${p.what}`,
   },
   E_FORMAT: {
     kind: 'user',

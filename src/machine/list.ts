@@ -35,10 +35,35 @@ export interface ListOptions {
 }
 
 export async function listMachines(app: App, options: ListOptions): Promise<MachineRow[]> {
-  return Promise.all((await app.store.list()).map((item) => rowOf(app, item, options)))
+  const items = await app.store.list()
+  const ready = items.flatMap((item) =>
+    'record' in item && item.record.phase === 'ready' ? [item.record] : [],
+  )
+  const states = observeTogether(app, ready)
+  return Promise.all(items.map((item) => rowOf(app, item, options, states)))
 }
 
-async function rowOf(app: App, item: Listed, options: ListOptions): Promise<MachineRow> {
+type Observe = (context: MachineContext) => Promise<MachineState>
+
+/** Asks each driver once for all of its machines, if it can tell of many; else machine by machine. */
+function observeTogether(app: App, records: readonly MachineRecord[]): Observe {
+  const asked = new Map<string, Promise<Map<string, MachineState | Error>>>()
+  return async (context) => {
+    const { driver, record } = context
+    if (!driver.observeMany) return driver.observe(context)
+    let answer = asked.get(record.driver)
+    if (!answer) {
+      const its = records.filter((one) => one.driver === record.driver)
+      answer = Promise.all(its.map((one) => MachineContext.open(app, one))).then(driver.observeMany)
+      asked.set(record.driver, answer)
+    }
+    const state = (await answer).get(record.id) ?? 'Error'
+    if (state instanceof Error) throw state
+    return state
+  }
+}
+
+async function rowOf(app: App, item: Listed, options: ListOptions, observe: Observe): Promise<MachineRow> {
   const row: MachineRow = {
     name: item.name,
     active: false,
@@ -56,7 +81,7 @@ async function rowOf(app: App, item: Listed, options: ListOptions): Promise<Mach
   row.swarm = record.swarm?.role ?? ''
   row.swarmOf = record.swarm ? (record.swarm.join ?? record.name) : ''
   try {
-    return await within(`${item.name}`, options.timeoutMs, look(app, record, row, options))
+    return await within(`${item.name}`, options.timeoutMs, look(app, record, row, { ...options, observe }))
   } catch (error) {
     const timedOut = (error as { code?: string }).code === 'E_TIMEOUT'
     return { ...row, state: timedOut ? 'Timeout' : 'Error', error: timedOut ? '' : messageOf(error) }
@@ -67,14 +92,14 @@ async function look(
   app: App,
   record: MachineRecord,
   row: MachineRow,
-  { dockerHost, timeoutMs }: ListOptions,
+  { dockerHost, timeoutMs, observe }: ListOptions & { observe: Observe },
 ): Promise<MachineRow> {
   if (record.phase !== 'ready') {
     const error = record.phase === 'creating' ? 'its creation is not complete' : 'its removal is not complete'
     return { ...row, state: record.phase === 'creating' ? 'Starting' : 'Stopping', error }
   }
   const context = await MachineContext.open(app, record)
-  const state = await context.driver.observe(context)
+  const state = await observe(context)
   if (state !== 'Running') return { ...row, state }
   const url = engineUrl(record)
   const known = { ...row, state, url, active: url === dockerHost }

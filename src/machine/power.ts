@@ -32,7 +32,11 @@ export async function switchPower(app: App, name: string, action: PowerAction): 
     const power = context.driver.power[action]
     if (!power) throw fail('E_UNSUPPORTED', { name, driver: context.record.driver, action })
     const state = await context.driver.observe(context)
-    if (state === leadsTo[action]) throw fail('E_MACHINE_ALREADY', { name, state })
+    if (state === leadsTo[action]) {
+      // What it was seen with, such as another address, is worth keeping: a start may have been cut short.
+      await app.store.save(context.record)
+      throw fail('E_MACHINE_ALREADY', { name, state })
+    }
     try {
       await reported(app, titles[action](name), async (run) => {
         await power(context, run)

@@ -3,7 +3,7 @@ import { boolean, custom, integer, string } from '@oclif/core/flags'
 import { driverFlags, optionsOf } from '../../cli/driver-flags.ts'
 import { interruptSignal } from '../../cli/interrupt.ts'
 import { MachineCommand } from '../../cli/machine-command.ts'
-import { driverName } from '../../machine/drivers/registry.ts'
+import { driverName, drivers } from '../../machine/drivers/registry.ts'
 import { fail } from '../../machine/errors.ts'
 import { parseDuration } from '../../shared/units.ts'
 
@@ -25,6 +25,7 @@ export default class Create extends MachineCommand {
     '<%= config.bin %> create --driver local --swarm manager m1',
     '<%= config.bin %> create --driver local --swarm worker --count 3 w',
     '<%= config.bin %> create --driver local --swarm worker --swarm-join m1 w1',
+    '<%= config.bin %> create --driver ec2 --ec2-region eu-north-1 web1',
     '<%= config.bin %> create --driver generic --generic-ip-address 192.0.2.10 web1',
   ]
   static override args = {
@@ -33,7 +34,7 @@ export default class Create extends MachineCommand {
   static override flags = {
     driver: string({
       char: 'd',
-      summary: 'Where the host comes from: local, generic.',
+      summary: `Where the host comes from: ${Object.keys(drivers).join(', ')}.`,
       env: 'TSMACHINE_DRIVER',
       default: 'local',
     }),

@@ -35,13 +35,28 @@ export interface DriverContext {
   storage: string
   withStorage: <T>(work: () => Promise<T>) => Promise<T>
   /** An SSH connection to the host, for those whose power switch is a command there. */
-  ssh: () => Promise<SshConnection>
+  ssh: (progress?: (text: string) => void) => Promise<SshConnection>
   /** How long to wait for anything of the host to come up. */
   waitMs: number
 }
 
 export type PowerAction = 'start' | 'stop' | 'kill' | 'restart'
 export type Power = (context: DriverContext, run: StepRun) => Promise<void>
+
+/** Something in a cloud that carries our tags, whether or not a record knows it. */
+export interface TaggedResource {
+  /** The cloud's own word: instance, volume, security-group ... */
+  kind: string
+  id: string
+  /** Account and region, as far as they are known. */
+  where: string
+  /** Left out for what an owner's machines share. */
+  machineId?: string
+  machineName?: string
+  /** When it was made, ISO 8601; left out where the cloud doesn't say. */
+  created?: string
+  tags: Record<string, string>
+}
 
 export interface Driver {
   /**
@@ -58,6 +73,16 @@ export interface Driver {
   ownsHost: boolean
   /** How the host is right now. */
   observe: (context: DriverContext) => Promise<MachineState>
+  /**
+   * The same for many machines with as few calls as the cloud allows, by the machines' ids; what went wrong for
+   * one is there in place of its state.
+   */
+  observeMany?: (contexts: readonly DriverContext[]) => Promise<Map<string, MachineState | Error>>
+  /**
+   * All that carries this owner's tags, where these options point to: what `gc` compares with the records.
+   * Taking back the steps of a record with the resource's machine id, and nothing else in it, removes it.
+   */
+  findTagged?: (options: DriverOptions, owner: string) => Promise<TaggedResource[]>
   /** The switches it has; an action that is missing is one that it can't do. */
   power: Partial<Record<PowerAction, Power>>
 }

@@ -4,6 +4,7 @@
  */
 import { fail } from '../errors.ts'
 import type { Driver, OptionTable } from './driver.ts'
+import { ec2Options } from './ec2/options.ts'
 import { genericOptions } from './generic/options.ts'
 import { localOptions } from './local/options.ts'
 
@@ -16,6 +17,12 @@ export interface DriverEntry {
 }
 
 export const drivers: Record<string, DriverEntry> = {
+  ec2: {
+    summary: 'An instance on Amazon EC2, or on a server that speaks its API',
+    aliases: ['amazonec2'],
+    options: ec2Options,
+    load: async () => (await import('./ec2/driver.ts')).ec2Driver,
+  },
   generic: {
     summary: 'A host that is there already and reachable by SSH',
     options: genericOptions,
