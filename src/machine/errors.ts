@@ -253,6 +253,35 @@ export const machineFailures = {
     text: (p: { why: string }) => `no swarm to join: ${p.why}`,
     next: () => 'Make a manager first (tsmachine create --swarm manager), or name one: --swarm-join NAME',
   },
+  E_AZURE: {
+    kind: 'outside',
+    text: (p: { what: string; code: string; message: string }) =>
+      `Azure did not ${p.what}: ${p.code}: ${p.message.split('\n')[0]}`,
+    next: (p: { code: string }) =>
+      p.code === 'AuthorizationFailed'
+        ? 'Give the account the roles Virtual Machine Contributor and Network Contributor there; docs/drivers.md.'
+        : 'See the cause with --debug; docs/drivers.md has what the driver needs.',
+  },
+  E_AZURE_SIGN_IN: {
+    kind: 'user',
+    exit: precheck,
+    text: (p: { why: string }) => `can't sign in to Azure: ${p.why}`,
+    next: () =>
+      'Run az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or use --azure-device-code.',
+  },
+  E_AZURE_BUSY: {
+    kind: 'outside',
+    retryable: true,
+    text: (p: { what: string; why: string; waited: string; limit: string }) =>
+      `Azure: ${p.what}: ${p.why}; waited ${p.waited} of at most ${p.limit}`,
+    next: () => 'Repeat the same command later: it goes on where this one stopped.',
+  },
+  E_AZURE_CAPACITY: {
+    kind: 'outside',
+    text: (p: { size: string; location: string; refused: string[] }) =>
+      `Azure has no room for ${p.size} in ${p.location}: ${p.refused.join('; ')}`,
+    next: () => 'Try another --azure-size, --azure-availability-zone or --azure-location.',
+  },
   E_LEFT_BEHIND: {
     kind: 'outside',
     text: (p: { name: string; left: string[]; after?: string }) =>

@@ -43,6 +43,16 @@ export interface DriverContext {
 export type PowerAction = 'start' | 'stop' | 'kill' | 'restart'
 export type Power = (context: DriverContext, run: StepRun) => Promise<void>
 
+/** Something in a cloud that carries our tags. */
+export interface TaggedResource {
+  /** In the cloud's own words: "Microsoft.Network/publicIPAddresses". */
+  kind: string
+  id: string
+  tags: Record<string, string>
+  /** When it was made, ISO 8601; left out where the cloud doesn't say. */
+  created?: string
+}
+
 export interface Driver {
   /**
    * Refuses what can't work, before anything is made.
@@ -60,4 +70,11 @@ export interface Driver {
   observe: (context: DriverContext) => Promise<MachineState>
   /** The switches it has; an action that is missing is one that it can't do. */
   power: Partial<Record<PowerAction, Power>>
+  /** Everything of the owner's that the account holds, with or without a record; for `gc`. */
+  findTagged?: (options: DriverOptions, owner: string, signal?: AbortSignal) => Promise<TaggedResource[]>
+  /** How many machines are, by their ids, in as few calls as the cloud allows; one that is missing is gone. */
+  observeMany?: (
+    records: readonly MachineRecord[],
+    signal?: AbortSignal,
+  ) => Promise<Map<string, MachineState>>
 }

@@ -3,6 +3,7 @@
  * library it needs, loads when it is chosen.
  */
 import { fail } from '../errors.ts'
+import { azureOptions } from './azure/options.ts'
 import type { Driver, OptionTable } from './driver.ts'
 import { genericOptions } from './generic/options.ts'
 import { localOptions } from './local/options.ts'
@@ -16,6 +17,11 @@ export interface DriverEntry {
 }
 
 export const drivers: Record<string, DriverEntry> = {
+  azure: {
+    summary: 'A virtual machine in Microsoft Azure',
+    options: azureOptions,
+    load: async () => (await import('./azure/driver.ts')).azureDriver,
+  },
   generic: {
     summary: 'A host that is there already and reachable by SSH',
     options: genericOptions,
