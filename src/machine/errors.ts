@@ -282,6 +282,11 @@ export const machineFailures = {
       `Azure has no room for ${p.size} in ${p.location}: ${p.refused.join('; ')}`,
     next: () => 'Try another --azure-size, --azure-availability-zone or --azure-location.',
   },
+  E_AZURE_LEFT: {
+    kind: 'outside',
+    retryable: true,
+    text: (p: { what: string; place: string }) => `${p.what} is still in the resource group ${p.place}`,
+  },
   E_LEFT_BEHIND: {
     kind: 'outside',
     text: (p: { name: string; left: string[]; after?: string }) =>

@@ -3,11 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { makeAzureDriver } from '../../../src/machine/drivers/azure/driver.ts'
-import { azureMachine } from '../../../src/machine/drivers/azure/settings.ts'
 import { pathsOf } from '../../../src/machine/paths.ts'
-import type { MachineRecord } from '../../../src/machine/record.ts'
 import { Store } from '../../../src/machine/store/store.ts'
-import { FakeArm, subscriptionOfTests } from '../../support/fake-arm/arm.ts'
+import { azureTestOptions, recordedIds } from '../../support/azure-machines.ts'
+import { FakeArm } from '../../support/fake-arm/arm.ts'
 import { faults } from '../../support/fault-gate.ts'
 import { commands, type MatrixSubject, runMatrix } from '../../support/fault-matrix.ts'
 
@@ -15,16 +14,9 @@ const folder = mkdtempSync(join(tmpdir(), 'tsmachine-azure-'))
 const store = new Store(pathsOf(folder))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const options = {
-  'subscription-id': subscriptionOfTests,
-  location: 'westus2',
-  size: 'Standard_B2als_v2',
-  'allow-from': ['198.51.100.7'],
-}
-
 const subject: MatrixSubject = {
   driver: 'azure',
-  options,
+  options: azureTestOptions,
   cloud: (clock) => new FakeArm(clock),
   load: (life, requestMs) =>
     makeAzureDriver({
@@ -33,21 +25,7 @@ const subject: MatrixSubject = {
       random: () => 0.5,
       endpoint: () => life.url,
     }),
-  recorded: idsOf,
-}
-
-function idsOf(record: MachineRecord): string[] {
-  const { group, network, names } = azureMachine(record)
-  const at = `/subscriptions/${subscriptionOfTests}/resourceGroups/${group}`
-  return [
-    at,
-    `${at}/providers/Microsoft.Network/virtualNetworks/${network.name}`,
-    `${at}/providers/Microsoft.Network/publicIPAddresses/${names.address}`,
-    `${at}/providers/Microsoft.Network/networkSecurityGroups/${names.firewall}`,
-    `${at}/providers/Microsoft.Network/networkInterfaces/${names.nic}`,
-    `${at}/providers/Microsoft.Compute/disks/${names.disk}`,
-    `${at}/providers/Microsoft.Compute/virtualMachines/${names.vm}`,
-  ]
+  recorded: recordedIds,
 }
 
 describe('every fault at every call', () => {

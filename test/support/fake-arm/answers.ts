@@ -29,11 +29,11 @@ export function accepted(
   status: number,
   operation: Operation,
   base: string,
-  { body, locationOnly }: { body?: unknown; locationOnly: boolean },
+  { body, locationOnly, retryAfterS }: { body?: unknown; locationOnly: boolean; retryAfterS: number },
 ): CloudAnswer {
   const url = `${base}/${operation.id}?api-version=2026-01-01`
   return json(status, body, {
-    'retry-after': '3',
+    'retry-after': `${retryAfterS}`,
     location: `${url}&result=1`,
     ...(!locationOnly && { 'azure-asyncoperation': url }),
   })

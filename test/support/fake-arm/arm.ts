@@ -172,11 +172,18 @@ export class FakeArm implements FakeCloud {
     const { status, error } = operation
     if (url.searchParams.has('result')) {
       if (status === 'InProgress') {
-        return json(202, undefined, { location: url.href, 'retry-after': '3' })
+        return json(202, undefined, {
+          location: url.href,
+          'retry-after': `${this.state.behaviour.retryAfterS}`,
+        })
       }
       return error ? refusal(409, error.code, error.message) : json(200, {})
     }
-    return json(200, { name: id, status, error }, status === 'InProgress' ? { 'retry-after': '3' } : {})
+    return json(
+      200,
+      { name: id, status, error },
+      status === 'InProgress' ? { 'retry-after': `${this.state.behaviour.retryAfterS}` } : {},
+    )
   }
 
   #group(method: string, subscription: string, name: string, input: Record<string, unknown>, base: string) {
@@ -200,7 +207,10 @@ export class FakeArm implements FakeCloud {
       return undefined
     })
     group.isDeleting = true
-    return accepted(202, operation, operations(base, subscription), { locationOnly: true })
+    return accepted(202, operation, operations(base, subscription), {
+      locationOnly: true,
+      retryAfterS: state.behaviour.retryAfterS,
+    })
   }
 
   #resource(call: ResourceCall): CloudAnswer {
@@ -217,7 +227,7 @@ export class FakeArm implements FakeCloud {
     if (!there) return method === 'DELETE' ? empty() : gone(id)
     if (method === 'GET')
       return json(200, this.#view(there, call.url.searchParams.get('$expand') === 'instanceView'))
-    if (there.busy !== undefined) return busy(there)
+    if (there.busy !== undefined) return busy(there, state)
     if (method === 'DELETE') return this.#delete(there, base, subscription)
     const operation = switchVm(state, there, action ?? '')
     if (!operation) return refusal(404, 'InvalidAction', action)
@@ -234,7 +244,7 @@ export class FakeArm implements FakeCloud {
     if (state.groups.get(group.toLowerCase())?.isDeleting)
       return refusal(409, 'ResourceGroupBeingDeleted', `${group} is being deleted.`)
     const before = state.find(id)
-    if (before?.busy !== undefined) return busy(before)
+    if (before?.busy !== undefined) return busy(before, state)
     const {
       location = '',
       tags = {},
@@ -290,8 +300,8 @@ export class FakeArm implements FakeCloud {
     subscription: string,
     body?: unknown,
   ): CloudAnswer {
-    const { locationOnly } = this.state.behaviour
-    return accepted(status, operation, operations(base, subscription), { body, locationOnly })
+    const { locationOnly, retryAfterS } = this.state.behaviour
+    return accepted(status, operation, operations(base, subscription), { body, locationOnly, retryAfterS })
   }
 
   #view(resource: Resource, withStatuses: boolean) {
@@ -319,9 +329,9 @@ interface ResourceCall {
 
 export const subscriptionOfTests = '00000000-0000-4000-8000-000000000001'
 
-function busy({ name }: Resource): CloudAnswer {
+function busy({ name }: Resource, { behaviour }: ArmState): CloudAnswer {
   return refusal(409, 'AnotherOperationInProgress', `Another operation works on ${name}.`, {
-    'retry-after': '4',
+    'retry-after': `${behaviour.retryAfterS}`,
   })
 }
 

@@ -46,6 +46,8 @@ export interface Operation {
 export interface Behaviour {
   /** How long operations take, in milliseconds; 0 answers at once. */
   operationMs: number
+  /** How soon to ask again, in seconds, as operations and conflicts say it. */
+  retryAfterS: number
   /** How far the list of all resources lags behind. */
   listLagMs: number
   /** How long an interface stays reserved for a VM that is gone or came to nothing. */
@@ -67,6 +69,7 @@ export interface Behaviour {
 
 export const calm: Behaviour = {
   operationMs: 8_000,
+  retryAfterS: 3,
   listLagMs: 20_000,
   nicReservedMs: 180_000,
   throttleEvery: 0,

@@ -79,17 +79,23 @@ export async function listed<T>(
   })
 }
 
-/** Deletes what may be there; one that is not there is deleted. */
+/**
+ * Deletes what may be there; one that is not there is deleted. Where it was the operation that nobody knew any more,
+ * and not the thing, the second call tells.
+ */
 export async function remove(
   azure: Azure,
   what: string,
   signal: AbortSignal | undefined,
   begin: (options: CallOptions) => Operation<void>,
 ): Promise<void> {
-  try {
-    await finish(azure, `remove ${what}`, signal, begin)
-  } catch (error) {
-    if (!isGone(error)) throw error
+  for (let i = 0; i < 2; i++) {
+    try {
+      await finish(azure, `remove ${what}`, signal, begin)
+      return
+    } catch (error) {
+      if (!isGone(error)) throw error
+    }
   }
 }
 
@@ -108,20 +114,21 @@ export function azureCode(error: unknown): string | undefined {
   return isFailure(error, 'E_AZURE') ? errnoOf(error.cause) : undefined
 }
 
-/** True when the service said that the thing, or what it was to be in, is not there. */
+/**
+ * True when the service said that the thing, or what it was to be in, is not there. The status alone doesn't tell: a
+ * subscription that these credentials can't see is a 404, too, and all may still be in it.
+ */
 export function isGone(error: unknown): boolean {
-  if (!isFailure(error, 'E_AZURE')) return false
-  const { cause } = error
-  return statusOf(cause) === 404 || goneCodes.includes(errnoOf(cause) ?? '')
+  return goneCodes.includes(azureCode(error) ?? '')
 }
 
-/** Codes of 400s that mean the same: something that the call refers to is not there (any more). */
+/** They come with 404, and with 400 where it is something that the call refers to. */
 const goneCodes = [
   'InvalidResourceReference',
   'NotFound',
+  'ParentResourceNotFound',
   'ResourceGroupNotFound',
   'ResourceNotFound',
-  'ParentResourceNotFound',
 ]
 
 /** Gives what a call throws its meaning. */

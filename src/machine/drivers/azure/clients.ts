@@ -61,7 +61,9 @@ export async function connectAzure(given: DriverOptions, setup: AzureSetup = {})
     allowInsecureConnection: isPlain,
     ...(setup.ca && { tlsOptions: { ca: setup.ca } }),
   }
-  const credential = isPlain ? noCredential : (setup.credential ?? (await signIn(options, cloud.authority)))
+  const credential = isPlain
+    ? noCredential
+    : (setup.credential ?? (await signIn(options, cloud.authority, setup.ca)))
   return {
     compute: new ComputeManagementClient(credential, subscription, clientOptions),
     network: new NetworkManagementClient(credential, subscription, clientOptions),
@@ -80,16 +82,24 @@ const noCredential = undefined as unknown as TokenCredential
  * What the command line, the environment or the machine itself is signed in with; nothing of it is kept by us.
  * @see https://learn.microsoft.com/javascript/api/@azure/identity/defaultazurecredential
  */
-async function signIn(options: DriverOptions, authorityHost: string): Promise<TokenCredential> {
+async function signIn(
+  options: DriverOptions,
+  authorityHost: string,
+  ca: string | undefined,
+): Promise<TokenCredential> {
   const { DefaultAzureCredential, DeviceCodeCredential } = await import('@azure/identity')
-  const tenantId = text(options, 'tenant-id')
+  const common = {
+    tenantId: text(options, 'tenant-id'),
+    authorityHost,
+    // An authority of the user's own is none that the public one has heard of.
+    disableInstanceDiscovery: process.env.AZURE_AUTHORITY_HOST !== undefined,
+    ...(ca !== undefined && { tlsOptions: { ca } }),
+  }
   if (options['device-code'] === true) {
     return new DeviceCodeCredential({
-      tenantId,
-      authorityHost,
+      ...common,
       userPromptCallback: ({ message }) => void process.stderr.write(`${message}\n`),
     })
   }
-  const clientId = text(options, 'client-id')
-  return new DefaultAzureCredential({ tenantId, authorityHost, managedIdentityClientId: clientId })
+  return new DefaultAzureCredential({ ...common, managedIdentityClientId: text(options, 'client-id') })
 }

@@ -2,9 +2,11 @@
  * The resource group: one for all machines of an owner in a region, or the user's own. One that carries our owner's
  * tag and holds nothing goes with the last machine; any other is used and never touched.
  */
+import { fail } from '../../errors.ts'
 import { tagKeys } from '../tags.ts'
-import { allOf, call, found, listed, remove } from './calls.ts'
+import { allOf, type CallOptions, call, found, listed, remove } from './calls.ts'
 import type { Azure } from './clients.ts'
+import { removeNetwork } from './network.ts'
 import { pause } from './pace.ts'
 import type { AzureMachine } from './settings.ts'
 
@@ -27,20 +29,28 @@ export async function isGroupThere(azure: Azure, { group }: AzureMachine, signal
 }
 
 /**
- * Removes the group if it is ours and nothing is in it.
+ * Removes the group if it is ours and nothing is in it but the network that this machine may be the last to use.
  * @returns why it stays, or undefined when it is gone
+ * @throws E_AZURE_LEFT where something of this machine itself is still in it: it then is to be tried again
  */
 export async function removeGroup(
   azure: Azure,
   machine: AzureMachine,
   signal: Signal,
 ): Promise<string | undefined> {
-  const { group, owner } = machine
+  const { group, owner, names, network } = machine
   const there = await settledGroup(azure, group, signal)
   if (!there) return undefined
   if (there.tags?.[tagKeys.owner] !== owner) return `the resource group ${group} is not ours`
   const held = await contentOf(azure, group, signal)
-  if (held.length > 0) return `the resource group ${group} is in use by ${held[0]}`
+  const own = held.find(({ name }) => Object.values(names).includes(name))
+  if (own) throw fail('E_AZURE_LEFT', { what: `${own.kind} ${own.name}`, place: group })
+  const others = held.filter(({ kind, name }) => kind !== 'network' || name !== network.name)
+  if (others[0]) return `the resource group ${group} is in use by ${others[0].kind} ${others[0].name}`
+  if (held.length > 0) {
+    const why = await removeNetwork(azure, machine, signal)
+    if (why !== undefined) return why
+  }
   await remove(azure, `the resource group ${group}`, signal, (options) =>
     azure.resources.resourceGroups.delete(group, options),
   )
@@ -59,17 +69,23 @@ async function settledGroup(azure: Azure, group: string, signal: Signal) {
   }
 }
 
+interface Content {
+  kind: string
+  name: string
+}
+
 /**
- * Names of what is in the group. The list of all kinds lags behind, both ways: what it names is looked at itself, and
- * what it may not name yet is asked of the services that make it.
+ * What is in the group. The list of all kinds lags behind, both ways: so of the kinds that the driver makes, the
+ * services that keep them are asked, and the list only of the others.
  */
-async function contentOf(azure: Azure, group: string, signal: Signal): Promise<string[]> {
+async function contentOf(azure: Azure, group: string, signal: Signal): Promise<Content[]> {
   const { compute, network, resources } = azure
-  const names = new Set<string>()
+  const held: Content[] = []
   const of =
-    (kind: string, list: (options: object) => AsyncIterable<{ name?: string; id?: string }>) => async () => {
-      const all = await listed(`list the ${kind} of ${group}`, signal, list)
-      for (const { name, id } of all) names.add(`${kind} ${name ?? id}`)
+    (kind: string, list: (options: CallOptions) => AsyncIterable<{ name?: string; id?: string }>) =>
+    async () => {
+      const all = await listed(`list each ${kind} of ${group}`, signal, list)
+      held.push(...all.map(({ name, id }) => ({ kind, name: name ?? id ?? '' })))
     }
   await allOf([
     of('VM', (options) => compute.virtualMachines.list(group, options)),
@@ -82,12 +98,11 @@ async function contentOf(azure: Azure, group: string, signal: Signal): Promise<s
       const all = await listed(`list what is in ${group}`, signal, (options) =>
         resources.resources.listByResourceGroup(group, options),
       )
-      // Of these kinds the services have been asked themselves.
-      for (const { type, name } of all)
-        if (!askedKinds.has(type?.toLowerCase() ?? '')) names.add(`${type} ${name}`)
+      const others = all.filter(({ type }) => !askedKinds.has(type?.toLowerCase() ?? ''))
+      held.push(...others.map(({ type, name }) => ({ kind: type ?? '', name: name ?? '' })))
     },
   ])
-  return [...names]
+  return held
 }
 
 const askedKinds = new Set([

@@ -55,9 +55,17 @@ export async function removeNetwork(
     )
     return undefined
   } catch (error) {
-    if (!inUseCodes.includes(azureCode(error) ?? '')) throw error
+    // By an interface of this machine's own, which could not be removed: then it is to be tried again.
+    if (!inUseCodes.includes(azureCode(error) ?? '') || (await hasOwnNic(azure, machine, signal))) throw error
     return `the network ${network.name} is in use by other machines`
   }
+}
+
+async function hasOwnNic(azure: Azure, { group, names }: AzureMachine, signal: Signal): Promise<boolean> {
+  const nic = await found(`look at the interface ${names.nic}`, signal, (options) =>
+    azure.network.networkInterfaces.get(group, names.nic, options),
+  )
+  return nic !== undefined
 }
 
 const inUseCodes = ['InUseSubnetCannotBeDeleted', 'InUseVirtualNetworkCannotBeDeleted', 'InUse']

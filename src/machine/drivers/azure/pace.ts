@@ -10,6 +10,8 @@ export interface Limits {
   requestMs: number
   /** For one call that is put off: busy, throttled, failing. NICs stay reserved for three minutes. */
   busyMs: number
+  /** For the removal of what something else stands on. */
+  inUseMs: number
   /** For one call that never gets an answer. */
   lostMs: number
   /** For an operation that was accepted. */
@@ -21,6 +23,7 @@ export interface Limits {
 export const defaultLimits: Limits = {
   requestMs: 60_000,
   busyMs: 300_000,
+  inUseMs: 30_000,
   lostMs: 150_000,
   operationMs: 900_000,
   pollMs: 2_000,

@@ -25,16 +25,20 @@ const passing = new Set([
   'AnotherOperationInProgress',
   'CanceledAndSupersededDueToAnotherOperation',
   'Conflict',
-  'InUseNetworkSecurityGroupCannotBeDeleted',
-  'NicInUse',
   'NicReservedForAnotherVm',
   'OperationPreempted',
-  'PublicIPAddressCannotBeDeleted',
   'ReferencedResourceNotProvisioned',
   'ResourceGroupBeingDeleted',
   'RetryableError',
   'RetryableErrorDueToAnotherOperation',
   'TooManyRequests',
+])
+
+/** Something else stands on it, and may be on its way out; where that is not so, waiting long is no use. */
+const inUse = new Set([
+  'InUseNetworkSecurityGroupCannotBeDeleted',
+  'NicInUse',
+  'PublicIPAddressCannotBeDeleted',
 ])
 
 interface Trouble {
@@ -98,7 +102,9 @@ function troubleOf(
   const afterMs = retryAfterMs(outcome.headers.get('retry-after'), clock.now())
   const why = `${code ?? status}${message ? `: ${message}` : ''}`
   if (status === 408 || status === 429 || status >= 500) return { why, limitMs: limits.busyMs, afterMs }
-  return code !== undefined && passing.has(code) ? { why, limitMs: limits.busyMs, afterMs } : undefined
+  if (code === undefined) return undefined
+  if (passing.has(code)) return { why, limitMs: limits.busyMs, afterMs }
+  return inUse.has(code) ? { why, limitMs: limits.inUseMs, afterMs } : undefined
 }
 
 const lostCodes = [
