@@ -287,6 +287,12 @@ export const machineFailures = {
     retryable: true,
     text: (p: { what: string; place: string }) => `${p.what} is still in the resource group ${p.place}`,
   },
+  E_AZURE_UNREACHED: {
+    kind: 'outside',
+    text: (p: { why: string; console: string }) => `${p.why}; the console's end: ${p.console}`,
+    next: () =>
+      'Look at the security group, the addresses of --azure-allow-from and the image; --debug shows more.',
+  },
   E_LEFT_BEHIND: {
     kind: 'outside',
     text: (p: { name: string; left: string[]; after?: string }) =>

@@ -10,6 +10,7 @@ import type { Driver, DriverContext, PowerAction } from '../../src/machine/drive
 import { planForward } from '../../src/machine/journal/plan.ts'
 import { type RunOptions, runBack, runForward } from '../../src/machine/journal/run.ts'
 import type { DriverOptions, MachineRecord } from '../../src/machine/record.ts'
+import type { SshConnection } from '../../src/machine/ssh/connection.ts'
 import type { Store } from '../../src/machine/store/store.ts'
 import { FakeArm, subscriptionOfTests } from './fake-arm/arm.ts'
 import type { Behaviour } from './fake-arm/state.ts'
@@ -40,6 +41,8 @@ export function recordedIds(record: MachineRecord): string[] {
 export class AzureMachines {
   readonly arm: FakeArm
   readonly progress: string[] = []
+  /** What comes of the wait for the host. */
+  ssh: () => Promise<SshConnection> = async () => ({ close: () => {} }) as SshConnection
   readonly #store: Store
   readonly #life: Life
   #queue: Promise<unknown> = Promise.resolve()
@@ -109,7 +112,7 @@ export class AzureMachines {
         this.#queue = next.catch(() => undefined)
         return next
       },
-      ssh: () => Promise.reject(new Error('no SSH here')),
+      ssh: () => this.ssh(),
       waitMs: 600_000,
     }
   }

@@ -43,14 +43,19 @@ export interface DriverContext {
 export type PowerAction = 'start' | 'stop' | 'kill' | 'restart'
 export type Power = (context: DriverContext, run: StepRun) => Promise<void>
 
-/** Something in a cloud that carries our tags. */
+/** Something in a cloud that carries our tags, whether or not a record knows it. */
 export interface TaggedResource {
-  /** In the cloud's own words: "Microsoft.Network/publicIPAddresses". */
+  /** The cloud's own word: instance, volume, security-group ... */
   kind: string
   id: string
-  tags: Record<string, string>
+  /** Account and region, as far as they are known. */
+  where: string
+  /** Left out for what an owner's machines share. */
+  machineId?: string
+  machineName?: string
   /** When it was made, ISO 8601; left out where the cloud doesn't say. */
   created?: string
+  tags: Record<string, string>
 }
 
 export interface Driver {
@@ -68,13 +73,16 @@ export interface Driver {
   ownsHost: boolean
   /** How the host is right now. */
   observe: (context: DriverContext) => Promise<MachineState>
+  /**
+   * The same for many machines with as few calls as the cloud allows, by the machines' ids; what went wrong for
+   * one is there in place of its state.
+   */
+  observeMany?: (contexts: readonly DriverContext[]) => Promise<Map<string, MachineState | Error>>
+  /**
+   * All that carries this owner's tags, where these options point to: what `gc` compares with the records.
+   * Taking back the steps of a record with the resource's machine id, and nothing else in it, removes it.
+   */
+  findTagged?: (options: DriverOptions, owner: string) => Promise<TaggedResource[]>
   /** The switches it has; an action that is missing is one that it can't do. */
   power: Partial<Record<PowerAction, Power>>
-  /** Everything of the owner's that the account holds, with or without a record; for `gc`. */
-  findTagged?: (options: DriverOptions, owner: string, signal?: AbortSignal) => Promise<TaggedResource[]>
-  /** How many machines are, by their ids, in as few calls as the cloud allows; one that is missing is gone. */
-  observeMany?: (
-    records: readonly MachineRecord[],
-    signal?: AbortSignal,
-  ) => Promise<Map<string, MachineState>>
 }

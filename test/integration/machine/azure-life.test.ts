@@ -67,6 +67,17 @@ describe('a machine in Azure', () => {
     expect(own.arm.census()).toEqual([])
   })
 
+  test('that SSH never reaches fails with the end of its console', async () => {
+    const own = await begin()
+    own.ssh = () => Promise.reject(new Error('no answer'))
+    await expect(own.create(own.record('m1'))).rejects.toMatchObject({
+      code: 'E_AZURE_UNREACHED',
+      message: expect.stringMatching(
+        /^no answer; the console's end: OK booted\n\/console\/tsmachine-.* login:$/,
+      ),
+    })
+  })
+
   test('can do without a public address', async () => {
     const own = await begin()
     const record = await own.create(own.record('m1', { 'no-public-ip': true }))
@@ -245,14 +256,33 @@ describe('many machines', () => {
     })
     expect(await findTagged!(azureTestOptions, 'somebody@else')).toEqual([])
     own.arm.log.length = 0
-    const states = await observeMany!([...records, own.record('gone')])
+    const all = [...records, own.record('gone')]
+    const states = await observeMany!(all.map((record) => own.context(record)))
     expect(own.arm.log).toHaveLength(1)
     expect(records.map(({ id }) => states.get(id))).toEqual([
       ...Array.from({ length: 3 }, () => 'Running'),
       'Stopped',
       ...Array.from({ length: 4 }, () => 'Running'),
     ])
-    expect(states.has(own.record('gone').id)).toBe(false)
+    expect(states.get(own.record('gone').id)).toBe('Error')
+  })
+
+  test('that nobody’s record knows are removed by the id in their tags', async () => {
+    const own = await begin({ listLagMs: 0 })
+    own.arm.seedGroup('corp', 'northeurope')
+    const lost = await Promise.all([
+      own.create(own.record('m1')),
+      own.create(own.record('m2', { 'resource-group': 'corp', location: 'northeurope' })),
+    ])
+    const { findTagged, steps } = own.driver()
+    const found = await findTagged!(azureTestOptions, 'tester@fake')
+    const ids = new Set(found.flatMap(({ machineId }) => machineId ?? []))
+    expect(ids).toEqual(new Set(lost.map(({ id }) => id)))
+    for (const id of ids) {
+      const journal = steps.map((step) => ({ step: step.id, state: 'done' as const, at: '' }))
+      expect(await own.remove({ ...own.record('found'), id, journal })).toEqual([])
+    }
+    expect(own.arm.census()).toEqual([])
   })
 })
 

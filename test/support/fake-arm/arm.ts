@@ -102,6 +102,8 @@ export class FakeArm implements FakeCloud {
     if (throttleEvery > 0 && count % throttleEvery === 0)
       return refusal(429, 'TooManyRequests', 'Too many requests.', { 'retry-after': '7' })
     if (failEvery > 0 && count % failEvery === 0) return this.errorAnswer('failed')
+    if (url.pathname.startsWith('/console/'))
+      return { status: 200, body: `\x1b[32mOK\x1b[0m booted\r\n\r\n${url.pathname} login: ` }
     const answer = this.#route(call, url, base)
     this.state.settle()
     return answer
@@ -227,6 +229,8 @@ export class FakeArm implements FakeCloud {
     if (!there) return method === 'DELETE' ? empty() : gone(id)
     if (method === 'GET')
       return json(200, this.#view(there, call.url.searchParams.get('$expand') === 'instanceView'))
+    if (action === 'retrieveBootDiagnosticsData')
+      return json(200, { serialConsoleLogBlobUri: `${base}/console/${name}` })
     if (there.busy !== undefined) return busy(there, state)
     if (method === 'DELETE') return this.#delete(there, base, subscription)
     const operation = switchVm(state, there, action ?? '')

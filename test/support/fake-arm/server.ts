@@ -67,6 +67,7 @@ function answerSignIn(url: string, body: string, base: string): { status: number
         issuer: `${at}/v2.0`,
         authorization_endpoint: `${at}/oauth2/v2.0/authorize`,
         token_endpoint: `${at}/oauth2/v2.0/token`,
+        jwks_uri: `${at}/discovery/v2.0/keys`,
       },
     }
   }

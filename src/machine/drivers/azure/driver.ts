@@ -4,12 +4,12 @@
  */
 import type { Step, StepRun } from '../../journal/step.ts'
 import type { DriverOptions } from '../../record.ts'
-import type { Driver, DriverContext, MachineState } from '../driver.ts'
+import type { Driver, DriverContext } from '../driver.ts'
 import { type Azure, type AzureSetup, connectAzure } from './clients.ts'
 import { killVm, restartVm, startVm, stopVm } from './power.ts'
 import { type AzureMachine, azureMachine, checkSettings } from './settings.ts'
 import { type AzureStep, azureSteps, customData, noteAddress, type Work } from './steps.ts'
-import { findOwned, statesOf } from './tagged.ts'
+import { findOwned, locate, statesOf } from './tagged.ts'
 import { vmState } from './vm.ts'
 
 /** A driver of its own connections; tests give it another clock and service. */
@@ -33,12 +33,25 @@ export function makeAzureDriver(setup: AzureSetup = {}): Driver {
     const machine = azureMachine(context.record)
     return { azure: await connect(machine.options), machine, context, run }
   }
+  // A record that was made up from a tag, to remove what carries it, knows nothing but the machine's id.
+  const find = async ({ record }: DriverContext, { signal }: StepRun): Promise<void> => {
+    if (Object.keys(record.made).length > 0) return
+    const place = await locate(await connect(record.options), record.id, signal)
+    record.made.located = place ?? {}
+    if (!place) return
+    record.options = { ...record.options, 'resource-group': place.group, location: place.location }
+  }
   const step = ({ id, describe, probe, act, undo }: AzureStep): Step<DriverContext> => ({
     id: `azure.${id}`,
     describe: ({ record }) => describe(azureMachine(record)),
     probe: async (context, run) => probe(await open(context, run)),
     do: async (context, run) => act(await open(context, run)),
-    ...(undo && { undo: async (context: DriverContext, run: StepRun) => undo(await open(context, run)) }),
+    ...(undo && {
+      undo: async (context: DriverContext, run: StepRun) => {
+        await find(context, run)
+        await undo(await open(context, run))
+      },
+    }),
   })
   const switched =
     (work: (azure: Azure, machine: AzureMachine, signal: AbortSignal) => Promise<void>) =>
@@ -65,13 +78,14 @@ export function makeAzureDriver(setup: AzureSetup = {}): Driver {
       kill: async (context, run) => void (await switched(killVm)(context, run)),
       restart: async (context, run) => noteAddress(await switched(restartVm)(context, run)),
     },
-    findTagged: async (options, owner, signal) => findOwned(await connect(options), owner, signal),
-    observeMany: async (records, signal) => {
+    findTagged: async (options, owner) => findOwned(await connect(options), owner),
+    observeMany: async (contexts) => {
+      const records = contexts.map(({ record }) => record)
       const bySubscription = Map.groupBy(records, ({ options }) => connect(options))
       const states = await Promise.all(
-        [...bySubscription].map(async ([azure, group]) => statesOf(await azure, group, signal)),
+        [...bySubscription].map(async ([azure, group]) => statesOf(await azure, group)),
       )
-      return new Map<string, MachineState>(states.flatMap((some) => [...some]))
+      return new Map(states.flat())
     },
   }
 }

@@ -73,7 +73,9 @@ export function patiencePolicy(patience: Patience): PipelinePolicy {
           if (outcome instanceof Error) throw outcome
           return checked(outcome, patience)
         }
-        const waitMs = trouble.afterMs ?? backoffMs(attempt, random)
+        // Some more than the service says, each client its own, so that they don't all come back at once.
+        const saidMs = trouble.afterMs && trouble.afterMs * (1 + random() / 4)
+        const waitMs = saidMs ?? backoffMs(attempt, random)
         if (clock.now() + waitMs - begun > trouble.limitMs) {
           const waited = formatMs(clock.now() - begun)
           const what = `${request.method} ${new URL(request.url).pathname.split('/').slice(-2).join('/')}`

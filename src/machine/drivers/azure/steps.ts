@@ -13,6 +13,7 @@ import type { DriverContext } from '../driver.ts'
 import { ensureAddress, publicAddress, removeAddress } from './address.ts'
 import { allOf, isGone } from './calls.ts'
 import type { Azure } from './clients.ts'
+import { consoleTail } from './console.ts'
 import { ensureFirewall, removeFirewall } from './firewall.ts'
 import { ensureGroup, isGroupThere, removeGroup } from './group.ts'
 import { chooseImage, type Image, registerProviders } from './image.ts'
@@ -97,6 +98,20 @@ export const azureSteps: readonly AzureStep[] = [
       await noteAddress(work)
     },
     undo: ({ azure, machine, run }) => removeVm(azure, machine, run.signal),
+  },
+  {
+    id: 'reach',
+    describe: ({ record }) => `Wait for SSH on ${record.ssh?.host ?? 'it'}`,
+    // Asked of the host and not of the cloud; cheap when it answers.
+    probe: async () => false,
+    act: async ({ azure, machine, context }) => {
+      try {
+        await context.ssh()
+      } catch (error) {
+        const why = messageOf(error)
+        throw fail('E_AZURE_UNREACHED', { why, console: await consoleTail(azure, machine) }, error)
+      }
+    },
   },
 ]
 

@@ -38,7 +38,7 @@ beforeEach(async () => {
   clock = new JumpClock(0)
   azure = await connectAzure(record.options, {
     clock,
-    random: () => 1,
+    random: () => 0,
     credential: { getToken: async () => ({ token: 'a-token', expiresOnTimestamp: Date.now() + 3_600_000 }) },
   })
 })
