@@ -12,6 +12,7 @@ import { type RunOptions, runBack, runForward } from '../../src/machine/journal/
 import type { DriverOptions, MachineRecord } from '../../src/machine/record.ts'
 import type { SshConnection } from '../../src/machine/ssh/connection.ts'
 import type { Store } from '../../src/machine/store/store.ts'
+import { type Clock, systemClock } from '../../src/shared/clock.ts'
 import { FakeArm, subscriptionOfTests } from './fake-arm/arm.ts'
 import type { Behaviour } from './fake-arm/state.ts'
 import { JumpClock, Life } from './fault-gate.ts'
@@ -53,8 +54,11 @@ export class AzureMachines {
     this.#life = life
   }
 
-  static async begin(store: Store, behaviour: Partial<Behaviour> = {}): Promise<AzureMachines> {
-    const clock = new JumpClock()
+  static async begin(
+    store: Store,
+    behaviour: Partial<Behaviour> = {},
+    clock: Clock = new JumpClock(),
+  ): Promise<AzureMachines> {
     const arm = new FakeArm(clock, behaviour)
     return new AzureMachines(store, arm, await Life.begin(arm, clock))
   }
@@ -80,7 +84,8 @@ export class AzureMachines {
     }
   }
 
-  async create(record: MachineRecord, seed?: number): Promise<MachineRecord> {
+  /** @param seed of the driver's own chance; or a driver that several machines share */
+  async create(record: MachineRecord, seed?: number | Driver): Promise<MachineRecord> {
     mkdirSync(this.#store.paths.machine(record.name).folder, { recursive: true })
     const options = this.#options(record, seed)
     const plan = planForward(
@@ -93,7 +98,7 @@ export class AzureMachines {
   }
 
   /** @returns what is left */
-  async remove(record: MachineRecord, seed?: number): Promise<string[]> {
+  async remove(record: MachineRecord, seed?: number | Driver): Promise<string[]> {
     return (await runBack(this.#options(record, seed))).map(({ what }) => what)
   }
 
@@ -121,10 +126,10 @@ export class AzureMachines {
     return this.#life.end()
   }
 
-  #options(record: MachineRecord, seed?: number): RunOptions<DriverContext> {
+  #options(record: MachineRecord, driver?: number | Driver): RunOptions<DriverContext> {
     const silent = () => {}
     return {
-      steps: this.driver(seed).steps,
+      steps: (typeof driver === 'object' ? driver : this.driver(driver)).steps,
       context: this.context(record),
       journal: {
         read: () => record.journal,
@@ -142,6 +147,15 @@ export class AzureMachines {
       signal: new AbortController().signal,
       now: () => '2026-01-01T00:00:00.000Z',
     }
+  }
+}
+
+/** A clock that goes this many times as fast as the real one. */
+export function fastClock(times: number): Clock {
+  const begun = systemClock.now()
+  return {
+    now: () => begun + (systemClock.now() - begun) * times,
+    after: (ms, fn) => systemClock.after(ms / times, fn),
   }
 }
 

@@ -6,7 +6,8 @@ import { makeAzureDriver } from '../../../src/machine/drivers/azure/driver.ts'
 import { azureMachine } from '../../../src/machine/drivers/azure/settings.ts'
 import { pathsOf } from '../../../src/machine/paths.ts'
 import { Store } from '../../../src/machine/store/store.ts'
-import { AzureMachines, azureTestOptions, recordedIds } from '../../support/azure-machines.ts'
+import type { Clock } from '../../../src/shared/clock.ts'
+import { AzureMachines, azureTestOptions, fastClock, recordedIds } from '../../support/azure-machines.ts'
 import { FakeArm } from '../../support/fake-arm/arm.ts'
 import { clientSecret, serveArm } from '../../support/fake-arm/server.ts'
 import type { Behaviour } from '../../support/fake-arm/state.ts'
@@ -19,8 +20,8 @@ let machines: AzureMachines | undefined
 afterEach(() => machines?.end())
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-async function begin(behaviour: Partial<Behaviour> = {}): Promise<AzureMachines> {
-  machines = await AzureMachines.begin(store, behaviour)
+async function begin(behaviour: Partial<Behaviour> = {}, clock?: Clock): Promise<AzureMachines> {
+  machines = await AzureMachines.begin(store, behaviour, clock)
   return machines
 }
 
@@ -242,6 +243,14 @@ describe('a service at its worst', () => {
 })
 
 describe('many machines', () => {
+  test('are made at once where only two calls a second are taken', { timeout: 120_000 }, async () => {
+    const own = await begin({ perSecond: 2 }, fastClock(40))
+    const driver = own.driver()
+    const names = Array.from({ length: 20 }, (_, i) => `m${i}`)
+    const records = await Promise.all(names.map((name) => own.create(own.record(name), driver)))
+    expect(new Set(own.arm.census())).toEqual(new Set(records.flatMap(recordedIds)))
+  })
+
   test('are found by tag, and looked at in one call', async () => {
     const own = await begin({ listLagMs: 0 })
     const records = await Promise.all(Array.from({ length: 8 }, (_, i) => own.create(own.record(`m${i}`))))

@@ -28,6 +28,8 @@ export class FakeArm implements FakeCloud {
   /** How it is reached: operations tell their whole address. */
   scheme: 'http' | 'https' = 'http'
   #requests = 0
+  #tokens = 10
+  #filledMs = 0
 
   constructor(clock: Clock, behaviour: Partial<Behaviour> = {}) {
     this.state = new ArmState(clock, { ...calm, ...behaviour })
@@ -94,11 +96,19 @@ export class FakeArm implements FakeCloud {
 
   async handle(call: CloudCall): Promise<CloudAnswer> {
     this.state.settle()
-    const { throttleEvery, failEvery } = this.state.behaviour
+    const { throttleEvery, failEvery, perSecond } = this.state.behaviour
     const count = ++this.#requests
     const base = `${this.scheme}://${call.headers.host}`
     const url = new URL(call.url, base)
     this.log.push(`${call.method} ${url.pathname}`)
+    if (perSecond > 0) {
+      const { now } = this.state
+      this.#tokens = Math.min(10, this.#tokens + ((now - this.#filledMs) / 1_000) * perSecond)
+      this.#filledMs = now
+      if (this.#tokens < 1)
+        return refusal(429, 'TooManyRequests', 'Too many requests.', { 'retry-after': '1' })
+      this.#tokens--
+    }
     if (throttleEvery > 0 && count % throttleEvery === 0)
       return refusal(429, 'TooManyRequests', 'Too many requests.', { 'retry-after': '7' })
     if (failEvery > 0 && count % failEvery === 0) return this.errorAnswer('failed')

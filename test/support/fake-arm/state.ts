@@ -54,6 +54,8 @@ export interface Behaviour {
   nicReservedMs: number
   /** Every so many-th request is throttled; 0 is never. */
   throttleEvery: number
+  /** How many requests are taken in a second, after ten at once; 0 is any number. */
+  perSecond: number
   /** Every so many-th request meets an inner error; 0 is never. */
   failEvery: number
   /** Operations tell of themselves by Location only, without Azure-AsyncOperation. */
@@ -73,6 +75,7 @@ export const calm: Behaviour = {
   listLagMs: 20_000,
   nicReservedMs: 180_000,
   throttleEvery: 0,
+  perSecond: 0,
   failEvery: 0,
   locationOnly: false,
   unregistered: [],

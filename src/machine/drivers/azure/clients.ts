@@ -12,6 +12,7 @@ import { cloudOf, isLoopback } from './clouds.ts'
 import { defaultLimits, type Limits, PollTimes } from './pace.ts'
 import { patiencePolicy } from './patience.ts'
 import { text } from './settings.ts'
+import { Turns } from './turns.ts'
 
 /** What all of the driver's calls go through. */
 export interface Azure {
@@ -50,7 +51,8 @@ export async function connectAzure(given: DriverOptions, setup: AzureSetup = {})
     ])
   const subscription = String(options['subscription-id'])
   const isPlain = isLoopback(cloud.endpoint)
-  const policy = patiencePolicy({ clock, limits, times, random: setup.random ?? Math.random })
+  const turns = new Turns(clock)
+  const policy = patiencePolicy({ clock, limits, times, turns, random: setup.random ?? Math.random })
   const clientOptions = {
     endpoint: cloud.endpoint,
     credentials: { scopes: [cloud.scope] },

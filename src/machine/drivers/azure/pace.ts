@@ -8,8 +8,10 @@ import type { Clock } from '../../../shared/clock.ts'
 export interface Limits {
   /** For the answer to one request. */
   requestMs: number
-  /** For one call that is put off: busy, throttled, failing. NICs stay reserved for three minutes. */
+  /** For one call that is put off: busy, failing. NICs stay reserved for three minutes. */
   busyMs: number
+  /** For one call that is too much among many. */
+  throttledMs: number
   /** For the removal of what something else stands on. */
   inUseMs: number
   /** For one call that never gets an answer. */
@@ -23,6 +25,7 @@ export interface Limits {
 export const defaultLimits: Limits = {
   requestMs: 60_000,
   busyMs: 300_000,
+  throttledMs: 900_000,
   inUseMs: 30_000,
   lostMs: 150_000,
   operationMs: 900_000,

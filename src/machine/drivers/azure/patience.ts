@@ -8,6 +8,7 @@ import { formatMs } from '../../../shared/deadline.ts'
 import { errnoOf, isFailure, messageOf } from '../../../shared/errors.ts'
 import { fail } from '../../errors.ts'
 import { backoffMs, type Limits, type PollTimes, pause, retryAfterMs } from './pace.ts'
+import type { Turns } from './turns.ts'
 
 type PipelinePolicy = Parameters<ComputeManagementClient['pipeline']['addPolicy']>[0]
 type PipelineRequest = Parameters<PipelinePolicy['sendRequest']>[0]
@@ -18,6 +19,7 @@ export interface Patience {
   limits: Limits
   times: PollTimes
   random: () => number
+  turns: Turns
 }
 
 /** Conflicts that end by themselves, by code; the same codes come with 400, 409, 412 and 429. */
@@ -45,6 +47,7 @@ interface Trouble {
   why: string
   limitMs: number
   afterMs?: number
+  isThrottled?: boolean
 }
 
 /** An operation that was accepted and came to nothing: the code is what the service gives, not what we read out of a text. */
@@ -59,20 +62,24 @@ export class OperationFailed extends Error {
 
 /** @returns a policy that throws E_AZURE_BUSY, naming what it waited for, when a limit is over */
 export function patiencePolicy(patience: Patience): PipelinePolicy {
-  const { clock, limits, random } = patience
+  const { clock, limits, random, turns } = patience
   return {
     name: 'tsmachinePatience',
     sendRequest: async (request, next) => {
       request.timeout = limits.requestMs
       const signal = request.abortSignal as AbortSignal | undefined
+      await turns.take(signal)
       const begun = clock.now()
       for (let attempt = 0; ; attempt++) {
+        if (attempt > 0) await turns.take(signal)
         const outcome = await next(request).catch((error: unknown) => error as Error)
         const trouble = troubleOf(outcome, request, patience)
         if (!trouble) {
           if (outcome instanceof Error) throw outcome
+          turns.speedUp()
           return checked(outcome, patience)
         }
+        if (trouble.isThrottled) turns.slowDown()
         // Some more than the service says, each client its own, so that they don't all come back at once.
         const saidMs = trouble.afterMs && trouble.afterMs * (1 + random() / 4)
         const waitMs = saidMs ?? backoffMs(attempt, random)
@@ -103,7 +110,8 @@ function troubleOf(
   const { code, message } = errorOf(outcome)
   const afterMs = retryAfterMs(outcome.headers.get('retry-after'), clock.now())
   const why = `${code ?? status}${message ? `: ${message}` : ''}`
-  if (status === 408 || status === 429 || status >= 500) return { why, limitMs: limits.busyMs, afterMs }
+  if (status === 429) return { why, limitMs: limits.throttledMs, afterMs, isThrottled: true }
+  if (status === 408 || status >= 500) return { why, limitMs: limits.busyMs, afterMs }
   if (code === undefined) return undefined
   if (passing.has(code)) return { why, limitMs: limits.busyMs, afterMs }
   return inUse.has(code) ? { why, limitMs: limits.inUseMs, afterMs } : undefined
