@@ -256,7 +256,7 @@ export const machineFailures = {
   E_AZURE: {
     kind: 'outside',
     text: (p: { what: string; code: string; message: string }) =>
-      `Azure did not ${p.what}: ${p.code}: ${p.message.split('\n')[0]}`,
+      `can't ${p.what} in Azure: ${p.code}: ${p.message.split('\n')[0]}`,
     next: (p: { code: string }) =>
       p.code === 'AuthorizationFailed'
         ? 'Give the account the roles Virtual Machine Contributor and Network Contributor there; docs/drivers.md.'

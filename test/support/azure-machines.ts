@@ -46,7 +46,6 @@ export class AzureMachines {
   ssh: () => Promise<SshConnection> = async () => ({ close: () => {} }) as SshConnection
   readonly #store: Store
   readonly #life: Life
-  #queue: Promise<unknown> = Promise.resolve()
 
   private constructor(store: Store, arm: FakeArm, life: Life) {
     this.#store = store
@@ -112,11 +111,7 @@ export class AzureMachines {
       record,
       paths: this.#store.paths.machine(record.name),
       storage: this.#store.paths.storage,
-      withStorage: <T>(work: () => Promise<T>): Promise<T> => {
-        const next = this.#queue.then(work)
-        this.#queue = next.catch(() => undefined)
-        return next
-      },
+      withStorage: (work) => work(),
       ssh: () => this.ssh(),
       waitMs: 600_000,
     }

@@ -174,6 +174,22 @@ describe('what machines share', () => {
     }
   })
 
+  test('is looked at again before a removal that was put off', async () => {
+    const own = await begin()
+    const record = await own.create(own.record('m1'))
+    const { group } = azureMachine(record)
+    const handle = own.arm.handle.bind(own.arm)
+    own.arm.handle = async (call) => {
+      if (call.method !== 'DELETE' || !call.url.toLowerCase().includes(`/resourcegroups/${group}?`))
+        return handle(call)
+      // Meanwhile, on another laptop.
+      own.arm.seed(group, 'Microsoft.Compute/virtualMachines', 'young')
+      return { status: 503, body: '' }
+    }
+    expect(await own.remove(record)).toEqual([])
+    expect(own.progress.join()).toMatch(/kept: the resource group .* is in use by VM young/)
+  })
+
   test('stays where somebody put something of his own into it', async () => {
     const own = await begin({ listLagMs: 0 })
     const record = await own.create(own.record('m1'))

@@ -2,12 +2,13 @@
  * The resource group: one for all machines of an owner in a region, or the user's own. One that carries our owner's
  * tag and holds nothing goes with the last machine; any other is used and never touched.
  */
+import { isFailure } from '../../../shared/errors.ts'
 import { fail } from '../../errors.ts'
 import { tagKeys } from '../tags.ts'
-import { allOf, type CallOptions, call, found, listed, remove } from './calls.ts'
+import { allOf, type CallOptions, call, found, isGone, listed, remove } from './calls.ts'
 import type { Azure } from './clients.ts'
 import { removeNetwork } from './network.ts'
-import { pause } from './pace.ts'
+import { backoffMs, pause } from './pace.ts'
 import type { AzureMachine } from './settings.ts'
 
 type Signal = AbortSignal | undefined
@@ -34,6 +35,24 @@ export async function isGroupThere(azure: Azure, { group }: AzureMachine, signal
  * @throws E_AZURE_LEFT where something of this machine itself is still in it: it then is to be tried again
  */
 export async function removeGroup(
+  azure: Azure,
+  machine: AzureMachine,
+  signal: Signal,
+): Promise<string | undefined> {
+  const { clock, limits } = azure
+  const end = clock.now() + limits.busyMs
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await removeIfEmpty(azure, machine, signal)
+    } catch (error) {
+      // Put off: by now something may be in it.
+      if (!isFailure(error, 'E_AZURE_BUSY') || clock.now() > end) throw error
+      await pause(clock, backoffMs(attempt, Math.random), signal)
+    }
+  }
+}
+
+async function removeIfEmpty(
   azure: Azure,
   machine: AzureMachine,
   signal: Signal,
@@ -84,7 +103,7 @@ async function contentOf(azure: Azure, group: string, signal: Signal): Promise<C
   const of =
     (kind: string, list: (options: CallOptions) => AsyncIterable<{ name?: string; id?: string }>) =>
     async () => {
-      const all = await listed(`list each ${kind} of ${group}`, signal, list)
+      const all = await listedIfThere(`list each ${kind} of ${group}`, signal, list)
       held.push(...all.map(({ name, id }) => ({ kind, name: name ?? id ?? '' })))
     }
   await allOf([
@@ -95,7 +114,7 @@ async function contentOf(azure: Azure, group: string, signal: Signal): Promise<C
     of('network', (options) => network.virtualNetworks.list(group, options)),
     of('firewall', (options) => network.networkSecurityGroups.list(group, options)),
     async () => {
-      const all = await listed(`list what is in ${group}`, signal, (options) =>
+      const all = await listedIfThere(`list what is in ${group}`, signal, (options) =>
         resources.resources.listByResourceGroup(group, options),
       )
       const others = all.filter(({ type }) => !askedKinds.has(type?.toLowerCase() ?? ''))
@@ -103,6 +122,20 @@ async function contentOf(azure: Azure, group: string, signal: Signal): Promise<C
     },
   ])
   return held
+}
+
+/** Nothing, where the group has just gone: another machine was the last. */
+async function listedIfThere<T>(
+  what: string,
+  signal: Signal,
+  list: (options: CallOptions) => AsyncIterable<T>,
+): Promise<T[]> {
+  try {
+    return await listed(what, signal, list)
+  } catch (error) {
+    if (isGone(error)) return []
+    throw error
+  }
 }
 
 const askedKinds = new Set([

@@ -83,7 +83,7 @@ export function patiencePolicy(patience: Patience): PipelinePolicy {
         // Some more than the service says, each client its own, so that they don't all come back at once.
         const saidMs = trouble.afterMs && trouble.afterMs * (1 + random() / 4)
         const waitMs = saidMs ?? backoffMs(attempt, random)
-        if (clock.now() + waitMs - begun > trouble.limitMs) {
+        if (isGroupRemoval(request) || clock.now() + waitMs - begun > trouble.limitMs) {
           const waited = formatMs(clock.now() - begun)
           const what = `${request.method} ${new URL(request.url).pathname.split('/').slice(-2).join('/')}`
           throw fail('E_AZURE_BUSY', { what, why: trouble.why, waited, limit: formatMs(trouble.limitMs) })
@@ -92,6 +92,14 @@ export function patiencePolicy(patience: Patience): PipelinePolicy {
       }
     },
   }
+}
+
+/**
+ * It takes along whatever is in the group by the time it arrives: it is never repeated here, since who asks must look
+ * again whether the group is still empty.
+ */
+function isGroupRemoval({ method, url }: PipelineRequest): boolean {
+  return method === 'DELETE' && /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+$/i.test(new URL(url).pathname)
 }
 
 function troubleOf(

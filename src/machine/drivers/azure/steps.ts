@@ -58,9 +58,8 @@ export const azureSteps: readonly AzureStep[] = [
     describe: ({ group }) => `Use the resource group ${group}`,
     probe: ({ azure, machine, run }) => isGroupThere(azure, machine, run.signal),
     act: ({ azure, machine, run }) => ensureGroup(azure, machine, run.signal),
-    undo: async ({ azure, machine, context, run }) => {
-      // One at a time looks whether it is the last.
-      const why = await context.withStorage(() => removeGroup(azure, machine, run.signal))
+    undo: async ({ azure, machine, run }) => {
+      const why = await removeGroup(azure, machine, run.signal)
       if (why !== undefined) run.progress(`kept: ${why}`)
     },
   },
