@@ -2,13 +2,13 @@
  * What the driver makes, in order, and how it is taken back. What is gone from under a step (another machine's removal
  * took the group along) is made again before it.
  */
-import { readFile } from 'node:fs/promises'
 import { messageOf } from '../../../shared/errors.ts'
 import { renderUserData } from '../../cloud-init/render.ts'
+import { azureUserDataBytes, packUserData, readUserData } from '../../cloud-init/user-data.ts'
 import { fail } from '../../errors.ts'
 import type { StepRun } from '../../journal/step.ts'
 import type { DriverOptions, MachineRecord } from '../../record.ts'
-import { ensureSshKey } from '../../ssh/keys.ts'
+import { bareKey, ensureSshKey } from '../../ssh/keys.ts'
 import type { DriverContext } from '../driver.ts'
 import { ensureAddress, publicAddress, removeAddress } from './address.ts'
 import { allOf, isGone } from './calls.ts'
@@ -21,7 +21,6 @@ import { ensureNetwork, removeNetwork } from './network.ts'
 import { ensureNic, privateAddress, removeNic } from './nic.ts'
 import { type AzureMachine, text } from './settings.ts'
 import { ensureVm, isVmThere, removeVm } from './vm.ts'
-import { hostName } from './vm-body.ts'
 
 const sshPort = 22
 /** How often what was taken from under a step is made again. */
@@ -147,13 +146,14 @@ async function makeVm(work: Work): Promise<void> {
   const { record, paths } = context
   const userKey = await ensureSshKey(paths.userKey, `tsmachine ${record.name}`)
   const hostKey = await ensureSshKey(paths.hostKey, record.name)
-  const userData = renderUserData({
-    hostname: hostName(record.name),
+  const plain = renderUserData({
+    hostname: record.name,
     user: String(record.options['ssh-user'] ?? 'docker-user'),
     userPublicKey: userKey.public,
     hostKey,
     userData: await customData(record.options),
   })
+  const userData = packUserData(plain, azureUserDataBytes)
   const image = imageOf(record)
   if (!image) throw fail('E_MACHINE_INCOMPLETE', { name: record.name })
   const input = { image, userPublicKey: userKey.public, userData }
@@ -179,7 +179,7 @@ export async function noteAddress({ azure, machine, context, run }: Work): Promi
     port: sshPort,
     user: String(options['ssh-user'] ?? 'docker-user'),
     keyPath: paths.userKey,
-    hostKeys: [hostKey],
+    hostKeys: [bareKey(hostKey)],
   }
   record.engine = { host, port: Number(options['docker-port'] ?? 2376) }
 }
@@ -188,13 +188,8 @@ function imageOf({ made }: MachineRecord): Image | undefined {
   return made.image as Image | undefined
 }
 
-/** @throws E_OPTION where the file can't be read */
+/** @throws E_USER_DATA where the file can't be read, or is nothing that cloud-init takes */
 export async function customData(options: DriverOptions): Promise<string | undefined> {
   const path = text(options, 'custom-data')
-  if (path === undefined) return undefined
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    throw fail('E_OPTION', { option: '--azure-custom-data', why: messageOf(error) }, error)
-  }
+  return path === undefined ? undefined : readUserData(path)
 }

@@ -25,8 +25,8 @@ export interface VmInput {
   image: Image
   attempt: Attempt
   userPublicKey: string
-  /** For cloud-init, as text. */
-  userData: string
+  /** For cloud-init. */
+  userData: Uint8Array
 }
 
 /** Disk, interface and address carry the delete option: the VM takes them along, whoever deletes it. */
@@ -78,7 +78,7 @@ export function vmBody(azure: Azure, machine: AzureMachine, input: VmInput): Vir
   }
 }
 
-/** A host's name has no dots, and 64 characters at most. */
+/** Azure's own name of the host has no dots; cloud-init sets the machine's whole name later. */
 export function hostName(name: string): string {
   return name.replaceAll('.', '-').slice(0, 63).replace(/-+$/, '')
 }

@@ -90,7 +90,7 @@ describe('a VM', () => {
   const input = {
     image: parseImage('Canonical:ubuntu-24_04-lts:server:latest'),
     userPublicKey: 'ssh-ed25519 AAAA',
-    userData: '#cloud-config\n',
+    userData: Buffer.from('#cloud-config\n'),
   }
 
   test('takes its disk, interface and address along', () => {
