@@ -275,6 +275,46 @@ export const machineFailures = {
     text: (p: { why: string }) => `no swarm to join: ${p.why}`,
     next: () => 'Make a manager first (tsmachine create --swarm manager), or name one: --swarm-join NAME',
   },
+  E_AZURE: {
+    kind: 'outside',
+    text: (p: { what: string; code: string; message: string }) =>
+      `can't ${p.what} in Azure: ${p.code}: ${p.message.split('\n')[0]}`,
+    next: (p: { code: string }) =>
+      p.code === 'AuthorizationFailed'
+        ? 'Give the account the roles Virtual Machine Contributor and Network Contributor there; docs/drivers.md.'
+        : 'See the cause with --debug; docs/drivers.md has what the driver needs.',
+  },
+  E_AZURE_SIGN_IN: {
+    kind: 'user',
+    exit: precheck,
+    text: (p: { why: string }) => `can't sign in to Azure: ${p.why}`,
+    next: () =>
+      'Run az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or use --azure-device-code.',
+  },
+  E_AZURE_BUSY: {
+    kind: 'outside',
+    retryable: true,
+    text: (p: { what: string; why: string; waited: string; limit: string }) =>
+      `Azure: ${p.what}: ${p.why}; waited ${p.waited} of at most ${p.limit}`,
+    next: () => 'Repeat the same command later: it goes on where this one stopped.',
+  },
+  E_AZURE_CAPACITY: {
+    kind: 'outside',
+    text: (p: { size: string; location: string; refused: string[] }) =>
+      `Azure has no room for ${p.size} in ${p.location}: ${p.refused.join('; ')}`,
+    next: () => 'Try another --azure-size, --azure-availability-zone or --azure-location.',
+  },
+  E_AZURE_LEFT: {
+    kind: 'outside',
+    retryable: true,
+    text: (p: { what: string; place: string }) => `${p.what} is still in the resource group ${p.place}`,
+  },
+  E_AZURE_UNREACHED: {
+    kind: 'outside',
+    text: (p: { why: string; console: string }) => `${p.why}; the console's end: ${p.console}`,
+    next: () =>
+      'Look at the security group, the addresses of --azure-allow-from and the image; --debug shows more.',
+  },
   E_LEFT_BEHIND: {
     kind: 'outside',
     text: (p: { name: string; left: string[]; after?: string }) =>

@@ -3,6 +3,7 @@
  * library it needs, loads when it is chosen.
  */
 import { fail } from '../errors.ts'
+import { azureOptions } from './azure/options.ts'
 import type { Driver, OptionTable } from './driver.ts'
 import { ec2Options } from './ec2/options.ts'
 import { genericOptions } from './generic/options.ts'
@@ -22,6 +23,11 @@ export const drivers: Record<string, DriverEntry> = {
     aliases: ['amazonec2'],
     options: ec2Options,
     load: async () => (await import('./ec2/driver.ts')).ec2Driver,
+  },
+  azure: {
+    summary: 'A virtual machine in Microsoft Azure',
+    options: azureOptions,
+    load: async () => (await import('./azure/driver.ts')).azureDriver,
   },
   generic: {
     summary: 'A host that is there already and reachable by SSH',
