@@ -32,8 +32,24 @@ export default defineConfig({
       // Alone, since it measures.
       { test: { ...shared, name: 'startup', include: startup, sequence: { groupOrder: 1 } } },
       { test: { ...real, maxWorkers: 3, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
-      { test: { ...real, fileParallelism: false, name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 240_000 } },
-      { test: { ...real, fileParallelism: false, name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 1_800_000 } },
+      {
+        test: {
+          ...real,
+          fileParallelism: false,
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 240_000,
+        },
+      },
+      {
+        test: {
+          ...real,
+          fileParallelism: false,
+          name: 'long',
+          include: ['test/long/**/*.test.ts'],
+          testTimeout: 1_800_000,
+        },
+      },
     ],
   },
 })

@@ -123,6 +123,19 @@ export const machineFailures = {
     text: (p: { why: string }) => `no subnet for local machines: ${p.why}`,
     next: () => 'Choose one that no route covers: --local-subnet 192.168.200.0/24',
   },
+  E_USER_DATA: {
+    kind: 'user',
+    exit: usage,
+    text: (p: { why: string }) => `can't use the user data: ${p.why}`,
+    next: () => 'Mend it and check it: cloud-init schema --config-file FILE',
+  },
+  E_USER_DATA_SIZE: {
+    kind: 'user',
+    exit: usage,
+    text: (p: { bytes: number; limit: number }) =>
+      `the user data has ${p.bytes} bytes with our part, packed; this cloud takes ${p.limit}`,
+    next: () => 'Let it fetch its larger parts itself, by #include or in a script.',
+  },
   E_TOOL: {
     kind: 'outside',
     text: (p: { command: string; why: string }) => `${p.command} failed: ${p.why}`,
