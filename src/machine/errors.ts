@@ -136,6 +136,34 @@ export const machineFailures = {
       `the user data has ${p.bytes} bytes with our part, packed; this cloud takes ${p.limit}`,
     next: () => 'Let it fetch its larger parts itself, by #include or in a script.',
   },
+  E_PROGRAM_MISSING: {
+    kind: 'user',
+    exit: precheck,
+    text: (p: { program: string; how: string }) => `this machine lacks ${p.program}`,
+    next: (p: { how: string }) => `Install it: ${p.how}`,
+  },
+  E_IMAGE: {
+    kind: 'outside',
+    text: (p: { image: string; why: string }) => `can't use the image ${p.image}: ${p.why}`,
+    next: () => 'Check its name and its checksum; see "Images" in docs/drivers.md.',
+  },
+  E_ACCELERATOR: {
+    kind: 'user',
+    exit: precheck,
+    text: (p: { accelerator: string; why: string }) => `${p.accelerator} runs no guest here: ${p.why}`,
+    next: () => 'Leave --qemu-accelerator out: the quickest that works is taken.',
+  },
+  E_QMP: {
+    kind: 'outside',
+    text: (p: { what: string; why: string }) => `QEMU's monitor does not do ${p.what}: ${p.why}`,
+  },
+  E_HOST_SILENT: {
+    kind: 'outside',
+    retryable: true,
+    text: (p: { name: string; why: string; line: string }) =>
+      `${p.name} does not come up: ${p.why}; its console says: ${p.line}`,
+    next: () => 'See more of its console with --debug; a slow host may need a longer --timeout.',
+  },
   E_TOOL: {
     kind: 'outside',
     text: (p: { command: string; why: string }) => `${p.command} failed: ${p.why}`,

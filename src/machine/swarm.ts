@@ -69,7 +69,11 @@ export const swarmStep: Step<MachineContext> = {
   do: async (context, { signal, progress }) => {
     const { host } = context.record.engine!
     const body = await joinBody(context, signal, progress)
-    const own = { ListenAddr: `0.0.0.0:${swarmPort}`, AdvertiseAddr: `${host}:${swarmPort}` }
+    const own = {
+      ListenAddr: `0.0.0.0:${swarmPort}`,
+      // A forwarded port of this machine is no address for other hosts; the engine then takes its own.
+      ...(!host.startsWith('127.') && { AdvertiseAddr: `${host}:${swarmPort}` }),
+    }
     context.record.made.nodeId = await withEngine(context, async (engine) => {
       const path = body ? '/swarm/join' : '/swarm/init'
       await engine.call('POST', path, { body: { ...own, ...body }, timeoutMs: 60_000, signal })

@@ -6,6 +6,7 @@ import { fail } from '../errors.ts'
 import type { Driver, OptionTable } from './driver.ts'
 import { genericOptions } from './generic/options.ts'
 import { localOptions } from './local/options.ts'
+import { qemuOptions } from './qemu/options.ts'
 
 export interface DriverEntry {
   summary: string
@@ -25,6 +26,11 @@ export const drivers: Record<string, DriverEntry> = {
     summary: 'A light host on this Linux machine, made of namespaces; a place to try things',
     options: localOptions,
     load: async () => (await import('./local/driver.ts')).localDriver,
+  },
+  qemu: {
+    summary: 'A virtual machine on this computer, run by QEMU',
+    options: qemuOptions,
+    load: async () => (await import('./qemu/driver.ts')).qemuDriver,
   },
 }
 
