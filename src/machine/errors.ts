@@ -164,6 +164,16 @@ export const machineFailures = {
       `${p.name} does not come up: ${p.why}; its console says: ${p.line}`,
     next: () => 'See more of its console with --debug; a slow host may need a longer --timeout.',
   },
+  E_VBOXMANAGE: {
+    kind: 'outside',
+    text: (p: { command: string; why: string }) => `VBoxManage ${p.command} failed: ${p.why}`,
+  },
+  E_VIRTUALBOX_UNFIT: {
+    kind: 'user',
+    exit: precheck,
+    text: (p: { why: string; how: string }) => `VirtualBox runs no machine here: ${p.why}`,
+    next: (p: { how: string }) => `Mend it: ${p.how}`,
+  },
   E_TOOL: {
     kind: 'outside',
     text: (p: { command: string; why: string }) => `${p.command} failed: ${p.why}`,

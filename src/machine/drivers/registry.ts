@@ -7,6 +7,7 @@ import type { Driver, OptionTable } from './driver.ts'
 import { genericOptions } from './generic/options.ts'
 import { localOptions } from './local/options.ts'
 import { qemuOptions } from './qemu/options.ts'
+import { virtualboxOptions } from './virtualbox/options.ts'
 
 export interface DriverEntry {
   summary: string
@@ -31,6 +32,11 @@ export const drivers: Record<string, DriverEntry> = {
     summary: 'A virtual machine on this computer, run by QEMU',
     options: qemuOptions,
     load: async () => (await import('./qemu/driver.ts')).qemuDriver,
+  },
+  virtualbox: {
+    summary: 'A virtual machine on this computer, run by VirtualBox',
+    options: virtualboxOptions,
+    load: async () => (await import('./virtualbox/driver.ts')).virtualboxDriver,
   },
 }
 

@@ -92,7 +92,7 @@ function driveArgs(id: 'disk' | 'seed', file: string, format: string): string[] 
   const more = id === 'seed' ? ',readonly=on' : ',discard=unmap'
   return [
     ...['-drive', `if=none,id=${id},file=${file},format=${format}${more}`],
-    ...['-device', `virtio-blk-pci,drive=${id}${id === 'disk' ? ',bootindex=0' : ''}`],
+    ...['-device', `virtio-blk-pci,drive=${id}${id === 'disk' ? ',bootindex=1' : ''}`],
   ]
 }
 

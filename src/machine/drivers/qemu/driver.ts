@@ -19,7 +19,7 @@ import {
   imageCache,
   parseImage,
 } from '../vm/images.ts'
-import { dropPorts, isPortFree, type PortLease, takePorts } from '../vm/ports.ts'
+import { dropPorts, isPortFree, leasedPorts, type PortLease, takePorts } from '../vm/ports.ts'
 import { requireProgram } from '../vm/programs.ts'
 import { chooseAccelerator, parseAccelerator } from './accelerator.ts'
 import { type Accelerator, emulators, parseForward, type Vm, vmMac, vmUuid } from './command.ts'
@@ -144,6 +144,7 @@ const startTries = 3
 async function powerOn(context: DriverContext, run: StepRun): Promise<void> {
   const place = placeOf(context)
   if ((await observeVm(place)) !== 'Stopped') {
+    context.record.made.ports = await leasedPorts(context)
     return noteAddresses(context, context.record.made.ports as PortLease)
   }
   const { record } = context

@@ -6,7 +6,12 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../../shared/files.ts'
-import { renderMetaData, renderUserData } from '../../cloud-init/render.ts'
+import {
+  type GuestInterface,
+  renderMetaData,
+  renderNetworkConfig,
+  renderUserData,
+} from '../../cloud-init/render.ts'
 import { readUserData } from '../../cloud-init/user-data.ts'
 import { fail } from '../../errors.ts'
 import type { DriverOptions } from '../../record.ts'
@@ -20,8 +25,17 @@ import { makeSeed } from './seed.ts'
 export const guestEnginePort = 2376
 export const guestPorts = { ssh: 22, engine: guestEnginePort }
 
+export interface SeedExtras {
+  interfaces?: readonly GuestInterface[]
+  /** Further keys of our cloud-config. */
+  more?: Record<string, unknown>
+}
+
 /** Writes the seed; the same each time. @returns its path */
-export async function writeSeed({ record, paths }: DriverContext): Promise<string> {
+export async function writeSeed(
+  { record, paths }: DriverContext,
+  { interfaces, more }: SeedExtras = {},
+): Promise<string> {
   await mkdir(paths.driver, { recursive: true, mode: 0o700 })
   const path = join(paths.driver, 'seed.iso')
   const userData = record.options['user-data'] as string | undefined
@@ -33,7 +47,9 @@ export async function writeSeed({ record, paths }: DriverContext): Promise<strin
       userPublicKey: (await ensureSshKey(paths.userKey, `tsmachine ${record.name}`)).public,
       hostKey: await ensureSshKey(paths.hostKey, record.name),
       userData: userData === undefined ? undefined : await readUserData(userData),
+      more,
     }),
+    ...(interfaces && { 'network-config': renderNetworkConfig(interfaces) }),
   }
   const image = makeSeed(files)
   // Left alone where it is right: a running guest may have it open.

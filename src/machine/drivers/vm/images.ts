@@ -17,22 +17,31 @@ import { withLock } from '../../store/lock.ts'
 
 export type ImageArch = 'x64' | 'arm64'
 
+/** Which devices an image's kernel must know: those of clouds, or those of ordinary computers too. */
+export type ImageFlavour = 'virtio' | 'any'
+
+interface KnownImage {
+  url: (debianArch: string, flavour: ImageFlavour) => string
+  sums: string
+}
+
 /** Images by short name; their digests come from the list beside them, as they are rebuilt every few days. */
-const knownImages: Record<string, { url: (debianArch: string) => string; sums: string }> = {
-  'debian-13': {
-    url: (arch) => `https://cloud.debian.org/images/cloud/trixie/latest/debian-13-genericcloud-${arch}.qcow2`,
-    sums: 'SHA512SUMS',
-  },
-  'debian-12': {
-    url: (arch) =>
-      `https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-${arch}.qcow2`,
-    sums: 'SHA512SUMS',
-  },
+const knownImages: Record<string, KnownImage> = {
+  'debian-13': { url: debianUrl('trixie', '13'), sums: 'SHA512SUMS' },
+  'debian-12': { url: debianUrl('bookworm', '12'), sums: 'SHA512SUMS' },
   'ubuntu-24.04': {
     url: (arch) =>
       `https://cloud-images.ubuntu.com/releases/noble/release/ubuntu-24.04-server-cloudimg-${arch}.img`,
     sums: 'SHA256SUMS',
   },
+}
+
+/** Debian's genericcloud has a kernel without SATA and without VirtualBox's shared folders. */
+function debianUrl(release: string, version: string): KnownImage['url'] {
+  return (arch, flavour) => {
+    const kind = flavour === 'virtio' ? 'genericcloud' : 'generic'
+    return `https://cloud.debian.org/images/cloud/${release}/latest/debian-${version}-${kind}-${arch}.qcow2`
+  }
 }
 
 export const defaultImage = 'debian-13'
@@ -60,9 +69,14 @@ export interface ImageSource {
  * @param checksum "sha256:HEX", "sha512:HEX", or the URL of a list as sha256sum writes it
  * @throws E_IMAGE
  */
-export function parseImage(image: string, checksum: string | undefined, arch: ImageArch): ImageSource {
+export function parseImage(
+  image: string,
+  checksum: string | undefined,
+  arch: ImageArch,
+  flavour: ImageFlavour = 'virtio',
+): ImageSource {
   const known = Object.hasOwn(knownImages, image) ? knownImages[image] : undefined
-  const from = known ? known.url(arch === 'x64' ? 'amd64' : 'arm64') : image
+  const from = known ? known.url(arch === 'x64' ? 'amd64' : 'arm64', flavour) : image
   const isUrl = /^https?:\/\//.test(from)
   const digest = checksum === undefined ? undefined : parseDigest(checksum)
   if (checksum !== undefined && !digest && !/^https?:\/\//.test(checksum)) {

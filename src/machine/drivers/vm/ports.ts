@@ -38,6 +38,14 @@ export async function takePorts(
   })
 }
 
+/**
+ * The ports that the machine was last given. A machine that runs has these: they are on the disk before it starts,
+ * the record after it did.
+ */
+export async function leasedPorts({ record, storage }: PortContext): Promise<PortLease> {
+  return (await readLeases(storage))[record.id] ?? {}
+}
+
 /** Gives the machine's ports back; none is fine. */
 export async function dropPorts({ record, storage, withStorage }: PortContext): Promise<void> {
   await withStorage(async () => {

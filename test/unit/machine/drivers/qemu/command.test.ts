@@ -30,7 +30,7 @@ test("QEMU's command line", () => {
   expect(qemuArgs(vm).join(' ')).toBe(
     '-name tsmachine-m1 -uuid 74736d61-6368-896e-a000-0a1b2c3d4e5f -nodefaults -no-user-config -display none' +
       ' -machine q35 -accel tcg,thread=multi,tb-size=512 -cpu max -smp 2 -m 512M' +
-      ' -drive if=none,id=disk,file=disk.qcow2,format=qcow2,discard=unmap -device virtio-blk-pci,drive=disk,bootindex=0' +
+      ' -drive if=none,id=disk,file=disk.qcow2,format=qcow2,discard=unmap -device virtio-blk-pci,drive=disk,bootindex=1' +
       ' -drive if=none,id=seed,file=seed.iso,format=raw,readonly=on -device virtio-blk-pci,drive=seed' +
       ' -netdev user,id=net,hostfwd=tcp:127.0.0.1:5022-:22 -device virtio-net-pci,netdev=net,mac=52:54:00:0a:1b:2c,romfile=' +
       ' -device virtio-rng-pci -chardev file,id=console,path=console.log -serial chardev:console' +
