@@ -2,7 +2,8 @@
  * A real host: Debian with systemd, cloud-init and cgroup v2 in a virtual machine, under software emulation, so
  * each step takes some ten times as long as it would elsewhere. How long is printed.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { vmUuid } from '../../../src/machine/drivers/qemu/command.ts'
@@ -52,6 +53,13 @@ describe.skipIf(reason)(
       await storage.ok(['create', '--driver', 'local', '--swarm', 'worker', 'w1'])
       const direct = ['kernel', 'initrd', 'append', 'image'] as const
       const options = direct.map((key) => `--qemu-${key}=${guest[key]}`)
+      // The guest has no locales to choose from; and what the user adds is done beside what we need.
+      const userData = join(storage.folder, 'user-data')
+      writeFileSync(
+        userData,
+        '#cloud-config\nlocale: false\nssh_pwauth: true\nruncmd: [touch /var/lib/theirs]\n',
+      )
+      options.push(`--qemu-user-data=${userData}`)
       const size = ['--qemu-memory=1536', '--qemu-disk-size=4000', '--qemu-accelerator=tcg']
       const swarm = ['--swarm', 'worker', '--swarm-join', 'm1', '--timeout', '15m']
       await timed(['create', '--driver', 'qemu', ...options, ...size, ...swarm, 'q1'])
@@ -67,6 +75,7 @@ describe.skipIf(reason)(
 
     test('is set up by cloud-init as it was told', async () => {
       expect(await sh('cloud-init status --wait | tail -1')).toContain('done')
+      expect(await sh('ls /var/lib/theirs')).toBe('/var/lib/theirs')
       expect(await sh('hostname; id -un; sudo -n id -un')).toBe('q1\ntsmachine\nroot')
       expect(await sh('ls /etc/ssh | grep host_.*key$')).toBe('ssh_host_ed25519_key')
       expect(await sh('sudo sshd -T | grep -i ^passwordauth')).toBe('passwordauthentication no')
