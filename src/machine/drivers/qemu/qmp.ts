@@ -23,14 +23,18 @@ export class Monitor {
   private constructor(socket: Socket) {
     this.#socket = socket
     this.#lines = createInterface({ input: socket })
-    this.#lines.on('line', (line) => {
-      const message = JSON.parse(line) as Message
-      if (message.event === undefined) this.#waiting.shift()?.(message)
-    })
     const end = (error?: Error) => {
       this.#end ??= error ?? Object.assign(new Error('the monitor was closed'), { code: 'ECONNRESET' })
       for (const settle of this.#waiting.splice(0)) settle(this.#end)
     }
+    this.#lines.on('line', (line) => {
+      try {
+        const message = JSON.parse(line) as Message
+        if (message.event === undefined) this.#waiting.shift()?.(message)
+      } catch (error) {
+        end(error as Error)
+      }
+    })
     // Both report the socket's error; a readline without a listener would throw it.
     this.#lines.on('error', end)
     socket.on('error', end).on('close', () => end())

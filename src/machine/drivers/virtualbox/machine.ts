@@ -160,11 +160,14 @@ export async function startMachine(vbox: VBoxManage, uuid: string, ui: string): 
 
 /** Presses its power button until it is off, and pulls the plug where that takes too long. */
 export async function stopMachine(vbox: VBoxManage, uuid: string, timeoutMs = stopMs): Promise<void> {
-  if ((await observeMachine(vbox, uuid)) === 'Paused') await vbox.run(['controlvm', uuid, 'resume'])
+  const before = await observeMachine(vbox, uuid)
+  // What was saved is not thrown away: it is off, and goes on where it was.
+  if (before === 'Saved') return
+  if (before === 'Paused') await vbox.run(['controlvm', uuid, 'resume'])
   let toldAt = Number.NEGATIVE_INFINITY
   const isOff = async () => {
     const state = await observeMachine(vbox, uuid)
-    if (state === 'Stopped' || state === 'Saved') return true
+    if (state === 'Stopped') return true
     if (performance.now() - toldAt > tellEveryMs) {
       toldAt = performance.now()
       // It may have gone off just now, and a guest that is booting does not hear it: told again either way.

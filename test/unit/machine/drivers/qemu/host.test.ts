@@ -51,6 +51,7 @@ describe("QEMU's monitor", () => {
 
   test.each([
     ['refuses', { quit: '{"error": {"class": "X", "desc": "not now"}}' }, /not now/],
+    ['speaks no JSON', { quit: 'hello' }, /JSON/],
     ['closes', { quit: 'close' }, /closed|ECONNRESET/],
     ['says nothing', {}, /no answer in time/],
     ['has another client, and does not greet', { greeting: '' }, /its greeting/],

@@ -115,6 +115,14 @@ describe('a machine in VirtualBox', () => {
     expect(bench.census()).toEqual([])
   })
 
+  test('keeps what was saved of it when it is told to stop', async () => {
+    const bench = newBench()
+    await bench.create()
+    bench.box.vms[0]!.state = 'saved'
+    await power(bench, 'stop')
+    expect(await state(bench)).toBe('Saved')
+  })
+
   test('waits for locks that outlive their holders', async () => {
     const bench = newBench({}, { lockAfterOff: 3 })
     await bench.create()
