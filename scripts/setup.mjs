@@ -34,7 +34,14 @@ export const debianPackages = {
     'aarch64-linux-gnu-as': 'binutils-aarch64-linux-gnu',
   },
   /** For `npm run test:vm` and `npm run test:long` besides. */
-  vm: { 'qemu-system-aarch64': 'qemu-system-arm' },
+  vm: {
+    'qemu-system-aarch64': 'qemu-system-arm',
+    'qemu-img': 'qemu-utils',
+    mmdebstrap: 'mmdebstrap',
+    mke2fs: 'e2fsprogs',
+    'cloud-init': 'cloud-init',
+    xorriso: 'xorriso',
+  },
 }
 
 const folders = [

@@ -43,8 +43,8 @@ export interface MachineRecord {
   journal: JournalEntry[]
   /** What the steps found out: known only once the step that says so is done. */
   ssh?: SshAddress
-  /** Where the engine listens. */
-  engine?: { host: string; port: number }
+  /** Where the engine is reached. `listenPort` is its port on the host, where the one outside is forwarded to it. */
+  engine?: { host: string; port: number; listenPort?: number }
   /** What only the driver understands: ids and names of what it made. */
   made: Record<string, unknown>
 }

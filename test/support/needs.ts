@@ -25,6 +25,8 @@ const packages: Record<string, string> = {
   'aarch64-linux-gnu-as': 'binutils-aarch64-linux-gnu',
   'qemu-system-x86_64': 'qemu-system-x86',
   'qemu-system-aarch64': 'qemu-system-arm',
+  'qemu-img': 'qemu-utils',
+  mke2fs: 'e2fsprogs',
 }
 
 /**

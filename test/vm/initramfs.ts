@@ -101,7 +101,7 @@ export function makeInitramfs(parts: GuestParts, arch: GuestArch, suite: string,
   if (arch === 'x64') symlinkSync('../lib/ld-linux-x86-64.so.2', join(tree, 'lib64/ld-linux-x86-64.so.2'))
   cpSync(suite, join(tree, 'suite'), { recursive: true })
   copyFileSync(parts.koffi, join(tree, 'suite/koffi.node'))
-  copyModules(parts, join(tree, 'modules'))
+  copyModules(parts, join(tree, 'modules'), modules)
   writeFileSync(join(tree, 'init'), init, { mode: 0o755 })
   writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n')
   const archive = join(folder, 'initramfs.cpio')
@@ -110,7 +110,7 @@ export function makeInitramfs(parts: GuestParts, arch: GuestArch, suite: string,
 }
 
 /** The modules with all they depend on, in an order in which insmod takes them. */
-function copyModules(parts: GuestParts, to: string): void {
+export function copyModules(parts: GuestParts, to: string, names: readonly string[]): void {
   const base = join(parts.tree, 'lib/modules', parts.kernelRelease)
   // Debian's package has no modules.dep: depmod makes it where the package is installed.
   execFileSync('depmod', ['-b', parts.tree, parts.kernelRelease])
@@ -128,7 +128,7 @@ function copyModules(parts: GuestParts, to: string): void {
     for (const dependency of (dependencies.get(path) ?? []).toReversed()) add(dependency)
     if (!order.includes(path)) order.push(path)
   }
-  for (const name of modules) {
+  for (const name of names) {
     const path = [...dependencies.keys()].find((p) => p.endsWith(`/${name}.ko`))
     if (path) add(path)
   }

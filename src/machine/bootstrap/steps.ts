@@ -28,7 +28,11 @@ export const bootstrapSteps: readonly MachineStep[] = [
     'ssh.wait',
     ({ record }) => `Wait for SSH on ${record.ssh?.host ?? record.name}`,
     async (context, run) => {
-      await context.ssh(run.progress)
+      try {
+        await context.ssh(run.progress)
+      } catch (error) {
+        throw isFailure(error, ...silences) ? await withConsole(context, error) : error
+      }
     },
   ),
   check(
@@ -124,6 +128,18 @@ export async function proveEngine(context: MachineContext, run: StepRun): Promis
   }
 }
 
+/** What connecting fails with where a host is not up. */
+const silences = ['E_SSH_REFUSED', 'E_SSH_UNREACHABLE', 'E_SSH_PROTOCOL']
+
+/** The failure with the end of the host's console, where its driver can tell. */
+async function withConsole(context: MachineContext, failure: Error): Promise<Error> {
+  const text = await context.driver.console?.(context).catch(() => undefined)
+  const line = text?.trim().split('\n').at(-1)?.trim()
+  if (!text || !line) return failure
+  const { name } = context.record
+  return fail('E_HOST_SILENT', { name, why: failure.message, line }, new Error(text, { cause: failure }))
+}
+
 /** The failure with the end of the engine's log, which may soon be gone with the host. */
 async function withLog(context: MachineContext, failure: Error): Promise<Error> {
   const { init } = await context.facts()
@@ -201,7 +217,7 @@ async function serviceOf(context: MachineContext): Promise<ServiceOptions> {
     init,
     usesOwnLibraries: !hasAtomicLibrary,
     bundle: (await bundleOf(context)).digest,
-    port: context.record.engine!.port,
+    port: context.record.engine!.listenPort ?? context.record.engine!.port,
     certificates: [ca, server.cert],
   }
 }

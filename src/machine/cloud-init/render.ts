@@ -22,6 +22,8 @@ export interface CloudInit {
   hostKey: SshKeyPair
   /** The user's own user data: a cloud-config, a shell script, or another kind that its first line names. */
   userData?: string
+  /** Further keys of our part, such as mounts. */
+  more?: Record<string, unknown>
 }
 
 /**
@@ -31,7 +33,7 @@ export interface CloudInit {
  * @see https://cloudinit.readthedocs.io/en/latest/reference/merging.html
  */
 export function renderUserData(given: CloudInit): string {
-  const ours = `#cloud-config\n${fillTemplate('user-data.yaml', valuesOf(given))}`
+  const ours = `#cloud-config\n${fillTemplate('user-data.yaml', valuesOf(given), given.more)}`
   if (given.userData === undefined) return ours
   const theirs = checkUserData(given.userData)
   const own = { type: 'text/cloud-config', name: 'tsmachine.yaml', text: ours }
@@ -44,6 +46,25 @@ export function renderUserData(given: CloudInit): string {
 /** The meta-data of a NoCloud seed. A new `instanceId` is what makes cloud-init take a boot for the first one. */
 export function renderMetaData({ instanceId, hostname }: { instanceId: string; hostname: string }): string {
   return stringify({ 'instance-id': instanceId, 'local-hostname': hostname })
+}
+
+/** An interface of the guest, found by its hardware address. */
+export interface GuestInterface {
+  mac: string
+  /** With the network's size; by DHCP where it is left out. */
+  address?: string
+}
+
+/**
+ * The network-config of a NoCloud seed, which is needed from the second interface on.
+ * @see https://cloudinit.readthedocs.io/en/latest/reference/network-config-format-v2.html
+ */
+export function renderNetworkConfig(interfaces: readonly GuestInterface[]): string {
+  const entries = interfaces.map(({ mac, address }, i) => {
+    const how = address === undefined ? { dhcp4: true } : { addresses: [address] }
+    return [`net${i}`, { match: { macaddress: mac }, ...how }] as const
+  })
+  return stringify({ version: 2, ethernets: Object.fromEntries(entries) })
 }
 
 type Value = string | boolean
@@ -66,7 +87,7 @@ function valuesOf({ hostname, user, userPublicKey, hostKey }: CloudInit): Record
 }
 
 /** The template as YAML, each scalar of the form {{name}} replaced by the value of that name. */
-function fillTemplate(file: string, values: Record<string, Value>): string {
+function fillTemplate(file: string, values: Record<string, Value>, more: object = {}): string {
   const template = parseDocument(readFileSync(join(import.meta.dirname, '../../../cloud-init', file), 'utf8'))
   visit(template, {
     Scalar: (_, node) => {
@@ -76,5 +97,5 @@ function fillTemplate(file: string, values: Record<string, Value>): string {
       return isScalar(value) ? value : undefined
     },
   })
-  return stringify(template.toJS(), { lineWidth: 0 })
+  return stringify({ ...template.toJS(), ...more }, { lineWidth: 0 })
 }

@@ -8,7 +8,15 @@ import type { DriverOptions, MachineRecord } from '../record.ts'
 import type { SshConnection } from '../ssh/connection.ts'
 
 /** What docker-machine's `ls` and `status` print. */
-export type MachineState = 'Running' | 'Stopped' | 'Paused' | 'Starting' | 'Stopping' | 'Error' | 'Timeout'
+export type MachineState =
+  | 'Running'
+  | 'Stopped'
+  | 'Paused'
+  | 'Saved'
+  | 'Starting'
+  | 'Stopping'
+  | 'Error'
+  | 'Timeout'
 
 /** An option of a driver; flag, environment variable, help and reference derive from it. */
 export interface DriverOption {
@@ -83,6 +91,8 @@ export interface Driver {
    * Taking back the steps of a record with the resource's machine id, and nothing else in it, removes it.
    */
   findTagged?: (options: DriverOptions, owner: string) => Promise<TaggedResource[]>
+  /** The end of what the host's console showed, for the failure of a host that never lets us in. */
+  console?: (context: DriverContext) => Promise<string | undefined>
   /** The switches it has; an action that is missing is one that it can't do. */
   power: Partial<Record<PowerAction, Power>>
 }

@@ -8,6 +8,8 @@ import type { Driver, OptionTable } from './driver.ts'
 import { ec2Options } from './ec2/options.ts'
 import { genericOptions } from './generic/options.ts'
 import { localOptions } from './local/options.ts'
+import { qemuOptions } from './qemu/options.ts'
+import { virtualboxOptions } from './virtualbox/options.ts'
 
 export interface DriverEntry {
   summary: string
@@ -38,6 +40,16 @@ export const drivers: Record<string, DriverEntry> = {
     summary: 'A light host on this Linux machine, made of namespaces; a place to try things',
     options: localOptions,
     load: async () => (await import('./local/driver.ts')).localDriver,
+  },
+  qemu: {
+    summary: 'A virtual machine on this computer, run by QEMU',
+    options: qemuOptions,
+    load: async () => (await import('./qemu/driver.ts')).qemuDriver,
+  },
+  virtualbox: {
+    summary: 'A virtual machine on this computer, run by VirtualBox',
+    options: virtualboxOptions,
+    load: async () => (await import('./virtualbox/driver.ts')).virtualboxDriver,
   },
 }
 
