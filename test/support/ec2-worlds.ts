@@ -16,10 +16,14 @@ export const ec2Worlds = {
   hiding: ec2Subject(hidden, options),
   'hiding, without client tokens': ec2Subject({ ...hidden, ignoresTokens: true }, options),
   'hiding, with an elastic address': ec2Subject({ ...hidden, seed: 7 }, { ...options, 'elastic-ip': true }),
-  'hiding, with spot and without room in the first zone': ec2Subject(
-    { ...hidden, isFull: (_, zone, isSpot) => isSpot && zone.endsWith('a') },
-    { ...options, 'spot-only': true, zone: ['a', 'b'] },
-  ),
+  'hiding, with spot and without room in the first zone': {
+    ...ec2Subject(
+      { ...hidden, isFull: (_, zone, isSpot) => isSpot && zone.endsWith('a') },
+      { ...options, 'spot-only': true, zone: ['a', 'b'] },
+    ),
+    // A one-time spot instance can't be stopped.
+    commands: ['create', 'rm'],
+  },
 } satisfies Record<string, MatrixSubject>
 
 export type Ec2World = keyof typeof ec2Worlds

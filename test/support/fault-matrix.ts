@@ -20,6 +20,8 @@ export type Command = (typeof commands)[number]
 export interface MatrixSubject {
   driver: string
   options: DriverOptions
+  /** What its machines can do; everything when left out. */
+  commands?: readonly Command[]
   /** A fresh, empty cloud. */
   cloud: (clock: Clock) => FakeCloud
   /** A driver without any memory; it waits `requestMs` for an answer. */
@@ -57,7 +59,7 @@ interface Combination {
 
 /** @returns what came of all combinations; a leak is a line of `failures`, not an exception */
 export async function runMatrix(subject: MatrixSubject, options: MatrixOptions): Promise<MatrixResult> {
-  const wanted = options.commands ?? commands
+  const wanted = options.commands ?? subject.commands ?? commands
   const calls: Record<string, number> = {}
   for (const command of wanted) calls[command] = await new Trial(subject, options.store).countCalls(command)
   const todo: Combination[] = wanted.flatMap((command) =>
@@ -173,7 +175,10 @@ class Trial {
     const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
     for (let i = 0; i < lives; i++) {
       const record = await this.#store.find(this.#name)
-      const command = record?.phase === 'ready' ? pick(commands) : pick(['create', 'create', 'rm'] as const)
+      const command =
+        record?.phase === 'ready'
+          ? pick(this.#subject.commands ?? commands)
+          : pick(['create', 'create', 'rm'] as const)
       if (command !== 'create' && !record) continue
       const fault = pick(faults)
       const at = Math.floor(random() * 24)

@@ -125,11 +125,20 @@ describe('the real command, killed after each of its calls to the cloud in turn,
           const at = next++
           const cloud = await Cloud.open(storage, '127.0.0.1')
           const name = `r${at}`
-          // Killed with all made, and SSH being waited for.
-          const isLast = () =>
-            cloud.fake.region().instances.size > 0 && cloud.fake.countOf('DescribeInstances') > 1
-          const create = ['create', '-d', 'amazonec2', ...cloud.flags, '--ec2-ssh-port=1', name]
-          await cloud.run(create, { fault: 'killed after the call', at: isLast })
+          // Killed with all made: when SSH doesn't come, and the console is asked why.
+          const asked = (call: { body: string }) => call.body.startsWith('Action=GetConsoleOutput&')
+          const create = [
+            'create',
+            '-d',
+            'amazonec2',
+            ...cloud.flags,
+            '--ec2-ssh-port=1',
+            '--timeout=1s',
+            name,
+          ]
+          const made = await cloud.run(create, { fault: 'killed after the call', at: asked })
+          expect(made.isKilled).toBe(true)
+          expect(cloud.fake.census()).toHaveLength(3)
           const { isKilled } = await cloud.run(['rm', '-y', name], { fault: 'killed after the call', at })
           if (isKilled) {
             kills++
