@@ -262,6 +262,10 @@ export const machineFailures = {
         ? 'Give the account the roles Virtual Machine Contributor and Network Contributor there; docs/drivers.md.'
         : 'See the cause with --debug; docs/drivers.md has what the driver needs.',
   },
+  E_AZURE_SEVERAL: {
+    kind: 'outside',
+    text: (p: { whys: string[] }) => p.whys.join('; '),
+  },
   E_AZURE_SIGN_IN: {
     kind: 'user',
     exit: precheck,
