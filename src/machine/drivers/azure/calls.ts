@@ -151,8 +151,14 @@ export async function call<T>(
     if (signal?.aborted) throw signal.reason
     if (isFailure(error)) throw error
     const { name } = error as Error
-    if (/Credential|Authentication/.test(name))
-      throw fail('E_AZURE_SIGN_IN', { why: messageOf(error).split('\n')[0]! }, error)
+    if (/Credential|Authentication/.test(name)) {
+      // Of a whole chain that has nothing, the first line says only that it is a chain.
+      const isChain = name === 'AggregateAuthenticationError'
+      const why = isChain
+        ? 'neither the environment, nor this machine, nor az is signed in'
+        : messageOf(error).split('\n')[0]!
+      throw fail('E_AZURE_SIGN_IN', { why }, error)
+    }
     const code = errnoOf(error) ?? String(statusOf(error) ?? name)
     throw fail('E_AZURE', { what, code, message: messageOf(error) }, error)
   }
