@@ -170,4 +170,8 @@ export const driverFailures = {
     retryable: true,
     text: (p: { what: string; seconds: number }) => `waited ${p.seconds} s for ${p.what}`,
   },
+  E_AZURE_SEVERAL: {
+    kind: 'outside',
+    text: (p: { whys: string[] }) => p.whys.join('; '),
+  },
 } as const satisfies FailureTable

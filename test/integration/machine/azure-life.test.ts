@@ -5,6 +5,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { makeAzureDriver } from '../../../src/machine/drivers/azure/driver.ts'
 import { azureMachine } from '../../../src/machine/drivers/azure/settings.ts'
 import { pathsOf } from '../../../src/machine/paths.ts'
+import type { DriverOptions } from '../../../src/machine/record.ts'
 import { Store } from '../../../src/machine/store/store.ts'
 import type { Clock } from '../../../src/shared/clock.ts'
 import { AzureMachines, azureTestOptions, fastClock, recordedIds } from '../../support/azure-machines.ts'
@@ -312,25 +313,27 @@ describe('many machines', () => {
 })
 
 describe('signing in', () => {
-  test('goes by the environment, over TLS, and a wrong secret is told as such', async () => {
+  const tenant = '00000000-0000-4000-8000-00000000000a'
+  const ways: [string, DriverOptions, NodeJS.ProcessEnv][] = [
+    ['the environment', {}, { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: tenant }],
+    ['flags, with the secret from the environment', { 'tenant-id': tenant, 'client-id': tenant }, {}],
+  ]
+  test.each(ways)('goes by %s, over TLS, and a wrong secret is told as such', async (_, flags, more) => {
     const arm = new FakeArm(new JumpClock())
     const server = await serveArm(arm)
     const before = { ...process.env }
     try {
-      const tenant = '00000000-0000-4000-8000-00000000000a'
-      const env = { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: tenant, AZURE_AUTHORITY_HOST: server.url }
-      Object.assign(process.env, env, { AZURE_CLIENT_SECRET: clientSecret })
-      const own = await begin()
+      Object.assign(process.env, more, {
+        AZURE_AUTHORITY_HOST: server.url,
+        AZURE_CLIENT_SECRET: clientSecret,
+      })
+      const options = { ...azureTestOptions, ...flags }
       const find = () =>
-        makeAzureDriver({ ca: server.ca, endpoint: () => server.url }).findTagged!(
-          azureTestOptions,
-          'tester@fake',
-        )
+        makeAzureDriver({ ca: server.ca, endpoint: () => server.url }).findTagged!(options, 'tester@fake')
       expect(await find()).toEqual([])
       expect(new Set(server.tokens)).toEqual(new Set(['Bearer a-token']))
       process.env.AZURE_CLIENT_SECRET = 'wrong'
       await expect(find()).rejects.toMatchObject({ code: 'E_AZURE_SIGN_IN' })
-      expect(own.arm.census()).toEqual([])
     } finally {
       process.env = before
       await server.close()

@@ -99,14 +99,21 @@ export async function remove(
   }
 }
 
-/** Does all at once, goes on over failures, and throws one of them. */
+/**
+ * Does all at once, and goes on over failures.
+ * @throws the failure, or E_AZURE_SEVERAL that names all; where everything failed for want of what is gone, one of
+ * those, so that it can be told
+ */
 export async function allOf(works: readonly (() => Promise<unknown>)[]): Promise<void> {
   const outcomes = await Promise.allSettled(works.map((work) => work()))
   const failed = outcomes
     .filter((outcome) => outcome.status === 'rejected')
     .map(({ reason }) => reason as Error)
-  if (failed.length > 1) throw new AggregateError(failed, failed.map(messageOf).join('; '))
-  if (failed[0]) throw failed[0]
+  const [first] = failed
+  if (!first) return
+  const whys = [...new Set(failed.map(messageOf))]
+  if (whys.length === 1 || failed.every(isGone)) throw first
+  throw fail('E_AZURE_SEVERAL', { whys }, new AggregateError(failed))
 }
 
 /** The service's own code of a failed call, such as "SkuNotAvailable", or undefined. */
@@ -144,8 +151,14 @@ export async function call<T>(
     if (signal?.aborted) throw signal.reason
     if (isFailure(error)) throw error
     const { name } = error as Error
-    if (/Credential|Authentication/.test(name))
-      throw fail('E_AZURE_SIGN_IN', { why: messageOf(error).split('\n')[0]! }, error)
+    if (/Credential|Authentication/.test(name)) {
+      // Of a whole chain that has nothing, the first line says only that it is a chain.
+      const isChain = name === 'AggregateAuthenticationError'
+      const why = isChain
+        ? 'neither the environment, nor this machine, nor az is signed in'
+        : messageOf(error).split('\n')[0]!
+      throw fail('E_AZURE_SIGN_IN', { why }, error)
+    }
     const code = errnoOf(error) ?? String(statusOf(error) ?? name)
     throw fail('E_AZURE', { what, code, message: messageOf(error) }, error)
   }

@@ -89,7 +89,9 @@ async function signIn(
   authorityHost: string,
   ca: string | undefined,
 ): Promise<TokenCredential> {
-  const { DefaultAzureCredential, DeviceCodeCredential } = await import('@azure/identity')
+  const { ClientSecretCredential, DefaultAzureCredential, DeviceCodeCredential } = await import(
+    '@azure/identity'
+  )
   const common = {
     tenantId: text(options, 'tenant-id'),
     authorityHost,
@@ -103,5 +105,11 @@ async function signIn(
       userPromptCallback: ({ message }) => void process.stderr.write(`${message}\n`),
     })
   }
-  return new DefaultAzureCredential({ ...common, managedIdentityClientId: text(options, 'client-id') })
+  const clientId = text(options, 'client-id')
+  const { tenantId } = common
+  const secret = process.env.AZURE_CLIENT_SECRET
+  // docker-machine's way: who it is in flags. The chain below looks for all three in the environment only.
+  if (clientId !== undefined && tenantId !== undefined && secret !== undefined)
+    return new ClientSecretCredential(tenantId, clientId, secret, common)
+  return new DefaultAzureCredential({ ...common, managedIdentityClientId: clientId })
 }

@@ -3,7 +3,6 @@
  * be (spot or not, which zone) can't be changed; its interface and address go with it and are made again.
  */
 import { formatMs } from '../../../shared/deadline.ts'
-import { messageOf } from '../../../shared/errors.ts'
 import { fail } from '../../errors.ts'
 import type { MachineState } from '../driver.ts'
 import { azureCode, finish, found, remove } from './calls.ts'
@@ -143,9 +142,4 @@ const settled = new Set(['Succeeded', 'Failed', 'Canceled'])
 
 function titleOf({ spot, zone }: Attempt): string {
   return `${spot ? 'a spot VM' : 'a regular VM'}${zone === undefined ? '' : ` in zone ${zone}`}`
-}
-
-/** What went wrong, for those who go on: a code where the service gave one. */
-export function reasonOf(error: unknown): string {
-  return azureCode(error) ?? messageOf(error)
 }

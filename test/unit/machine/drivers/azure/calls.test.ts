@@ -1,11 +1,12 @@
 import nock from 'nock'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ensureAddress } from '../../../../../src/machine/drivers/azure/address.ts'
-import { remove } from '../../../../../src/machine/drivers/azure/calls.ts'
+import { allOf, remove } from '../../../../../src/machine/drivers/azure/calls.ts'
 import { type Azure, connectAzure } from '../../../../../src/machine/drivers/azure/clients.ts'
 import { ensureGroup } from '../../../../../src/machine/drivers/azure/group.ts'
 import { ensureNic } from '../../../../../src/machine/drivers/azure/nic.ts'
 import { azureMachine } from '../../../../../src/machine/drivers/azure/settings.ts'
+import { fail } from '../../../../../src/machine/errors.ts'
 import type { MachineRecord } from '../../../../../src/machine/record.ts'
 import { JumpClock } from '../../../../support/fault-gate.ts'
 
@@ -194,6 +195,24 @@ describe('a call', () => {
         return [429, refused('TooManyRequests')]
       })
     await expect(ensureAddress(azure, machine, abort.signal)).rejects.toThrow('enough')
+  })
+})
+
+describe('several at once', () => {
+  const failing = (why: string) => () => Promise.reject(fail('E_AZURE_LEFT', { what: why, place: 'g' }))
+
+  test('are all done, and all that failed is named', async () => {
+    const done: string[] = []
+    const works = [failing('a'), async () => done.push('c'), failing('b')]
+    await expect(allOf(works)).rejects.toMatchObject({
+      code: 'E_AZURE_SEVERAL',
+      message: 'a is still in the resource group g; b is still in the resource group g',
+    })
+    expect(done).toEqual(['c'])
+  })
+
+  test('that fail alike fail once', async () => {
+    await expect(allOf([failing('a'), failing('a')])).rejects.toMatchObject({ code: 'E_AZURE_LEFT' })
   })
 })
 
