@@ -68,7 +68,22 @@ async function archiveOf(template: string, fingerprint: string): Promise<AsyncGe
     layers: [
       [
         ...(await filesOfProgram(busybox, 'bin/busybox')),
-        ...['sh', 'wget', 'ls', 'cat', 'ps', 'ip', 'nslookup'].map((name) => ({
+        ...[
+          'sh',
+          'echo',
+          'sleep',
+          'wget',
+          'ls',
+          'cat',
+          'ps',
+          'ip',
+          'nslookup',
+          'true',
+          'false',
+          'env',
+          'vi',
+          'top',
+        ].map((name) => ({
           type: 'symlink' as const,
           path: `bin/${name}`,
           target: 'busybox',
@@ -84,6 +99,7 @@ async function archiveOf(template: string, fingerprint: string): Promise<AsyncGe
       Labels: { [label]: fingerprint },
     },
     tags: [image],
+    created: new Date().toISOString(),
   })
 }
 
