@@ -3,7 +3,7 @@
  * libraries it needs, and the two small programs of the template. No registry is asked.
  */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { makeImageArchive } from '../src/engine/images/archive.ts'
@@ -99,7 +99,8 @@ async function archiveOf(template: string, fingerprint: string): Promise<AsyncGe
       Labels: { [label]: fingerprint },
     },
     tags: [image],
-    created: new Date().toISOString(),
+    // One time for all hosts, so that the image is the same on each.
+    created: statSync(process.execPath).mtime.toISOString(),
   })
 }
 

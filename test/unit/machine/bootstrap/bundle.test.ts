@@ -1,27 +1,32 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { buildBundle } from '../../../../src/machine/bootstrap/bundle.ts'
+
+const root = join(import.meta.dirname, '../../../..')
 
 describe("the engine's bundle", () => {
-  const before = process.cwd()
   let cache = ''
   beforeAll(() => {
     cache = mkdtempSync(join(tmpdir(), 'tsmachine-bundle-'))
   })
-  afterAll(() => {
-    process.chdir(before)
-    rmSync(cache, { recursive: true, force: true })
-  })
+  afterAll(() => rmSync(cache, { recursive: true, force: true }))
 
-  test('is the same wherever the user stands', async () => {
-    const engineEntries = { 'tshost.mjs': join(import.meta.dirname, '../../../support/machine-engine.ts') }
-    const digests: string[] = []
-    for (const folder of [before, '/', tmpdir()]) {
-      process.chdir(folder)
-      digests.push((await buildBundle({ engineEntries, arch: process.arch as 'x64', cache })).digest)
+  /** In a process of its own: the builder takes its folder from where that began. */
+  function digestFrom(cwd: string): string {
+    const options = {
+      engineEntries: { 'tshost.mjs': join(root, 'test/support/machine-engine.ts') },
+      arch: process.arch,
+      cache,
     }
-    expect(new Set(digests).size).toBe(1)
+    const script = `
+const { buildBundle } = await import(${JSON.stringify(join(root, 'src/machine/bootstrap/bundle.ts'))})
+console.log((await buildBundle(${JSON.stringify(options)})).digest)`
+    return execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd, encoding: 'utf8' })
+  }
+
+  test('is the same wherever the user stands', () => {
+    expect(new Set([root, '/', tmpdir()].map(digestFrom)).size).toBe(1)
   })
 })
