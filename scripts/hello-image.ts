@@ -3,7 +3,7 @@
  * libraries it needs, and the two small programs of the template. No registry is asked.
  */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { makeImageArchive } from '../src/engine/images/archive.ts'
@@ -68,7 +68,22 @@ async function archiveOf(template: string, fingerprint: string): Promise<AsyncGe
     layers: [
       [
         ...(await filesOfProgram(busybox, 'bin/busybox')),
-        ...['sh', 'wget', 'ls', 'cat', 'ps', 'ip', 'nslookup'].map((name) => ({
+        ...[
+          'sh',
+          'echo',
+          'sleep',
+          'wget',
+          'ls',
+          'cat',
+          'ps',
+          'ip',
+          'nslookup',
+          'true',
+          'false',
+          'env',
+          'vi',
+          'top',
+        ].map((name) => ({
           type: 'symlink' as const,
           path: `bin/${name}`,
           target: 'busybox',
@@ -84,6 +99,8 @@ async function archiveOf(template: string, fingerprint: string): Promise<AsyncGe
       Labels: { [label]: fingerprint },
     },
     tags: [image],
+    // One time for all hosts, so that the image is the same on each.
+    created: statSync(process.execPath).mtime.toISOString(),
   })
 }
 

@@ -132,11 +132,11 @@ async function report(): Promise<void> {
   }
   const host = heard[0]!.host
   console.log(`
-Up in ${formatMs(performance.now() - startedAt)}. Worth trying next (with bin/ in your PATH):
+Up in ${formatMs(performance.now() - startedAt)}. Worth trying next:
   curl http://${host}:${publishedPort}/
-  tsswarm service scale ${stack}_web=6
-  tsmachine ssh w1 ps
-  eval $(tsmachine env w1) && docker ps
-  tsmachine kill w2; tsswarm node ls; tsswarm stack ps ${stack}
+  bin/tsswarm.js service scale ${stack}_web=6
+  bin/tsmachine.js ssh w1 ps
+  docker --context w1 ps
+  bin/tsmachine.js kill w2; sleep 6; bin/tsswarm.js node ls; bin/tsswarm.js stack ps ${stack}
 Take everything away with: npm run clean`)
 }

@@ -122,6 +122,8 @@ async function buildEngine(entries: Record<string, string>, cache: string): Prom
   const result = await build({
     entryPoints: Object.entries(entries).map(([out, path]) => ({ in: path, out: out.replace(/\.mjs$/, '') })),
     outdir: folder,
+    // Names of sources are in the output, seen from here: not from wherever the user stands.
+    absWorkingDir: packageRoot,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     platform: 'node',
@@ -148,6 +150,8 @@ const require = bundleRequire(import.meta.url)`,
   }
   return outputs
 }
+
+const packageRoot = join(import.meta.dirname, '../../..')
 
 /** The package.json above this file, in src as in dist. */
 function packageVersion(): string {
