@@ -25,7 +25,9 @@ export function reportError(error: unknown, bin: string, args: string[]): number
 
 /** The line for people, what to do next, and the exit code. */
 export function describeError(error: unknown, bin: string): { line: string; next?: string; exit: number } {
-  if (error instanceof Failure) return { line: error.message, next: error.suggestions[0], exit: error.exit }
+  if (error instanceof Failure) {
+    return { line: ownWords(error.message), next: error.suggestions[0], exit: error.exit }
+  }
   const exit = (error as { oclif?: { exit?: number } } | null)?.oclif?.exit
   // oclif's own refusals: a sentence, then a list or a hint in lines of their own.
   const lines = messageOf(error)
@@ -36,6 +38,11 @@ export function describeError(error: unknown, bin: string): { line: string; next
     return { line: lines.join(' '), next: `See ${bin} --help, or --help after the command.`, exit: usageExit }
   }
   return { line: lines.join(' '), exit: 1 }
+}
+
+/** oclif puts lines of its own around what a flag's parser throws. */
+function ownWords(message: string): string {
+  return /^Parsing --\S+\s*\n\t(.*)\nSee more help/s.exec(message)?.[1] ?? message
 }
 
 /** Whether the user asked for stacks. */

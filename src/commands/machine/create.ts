@@ -1,20 +1,10 @@
 import { string as stringArg } from '@oclif/core/args'
-import { boolean, custom, integer, string } from '@oclif/core/flags'
+import { boolean, integer, string } from '@oclif/core/flags'
 import { driverFlags, optionsOf } from '../../cli/driver-flags.ts'
+import { duration } from '../../cli/duration-flag.ts'
 import { interruptSignal } from '../../cli/interrupt.ts'
 import { MachineCommand } from '../../cli/machine-command.ts'
 import { driverName, drivers } from '../../machine/drivers/registry.ts'
-import { fail } from '../../machine/errors.ts'
-import { parseDuration } from '../../shared/units.ts'
-
-const duration = custom<number>({
-  parse: async (text, _, { name }) => {
-    const ns = parseDuration(/^\d+$/.test(text) ? `${text}s` : text)
-    if (ns === undefined)
-      throw fail('E_OPTION', { option: `--${name}`, why: `"${text}" is no duration like 90s or 5m` })
-    return ns / 1e6
-  },
-})
 
 export default class Create extends MachineCommand {
   static override summary = 'Create a machine: a host with an engine on it, ready for use.'

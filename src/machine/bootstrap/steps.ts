@@ -17,8 +17,12 @@ import { runScript } from './remote.ts'
 import { installService, isServiceRight, removeService, type ServiceOptions } from './service.ts'
 import { assembleBundle, isAssembled, missingParts, uploadParts } from './upload.ts'
 
-/** How long a started engine may take to answer. */
-const engineMs = 30_000
+/**
+ * How long a started engine may take to answer: half a minute, or a sixth of what its host may. A host that is slow to come up, such as an emulated one, is so in all that it does.
+ */
+const engineShare = 1 / 6
+/** For one try: a handshake takes an emulated host seconds. */
+const tryMs = 15_000
 
 type MachineStep = Step<MachineContext>
 
@@ -116,8 +120,12 @@ export async function proveEngine(context: MachineContext, run: StepRun): Promis
   try {
     const version = await waitFor(
       `the engine at ${engine.url}`,
-      () => engine.call<{ Version: string }>('GET', '/version', { timeoutMs: 5_000, signal: run.signal }),
-      { timeoutMs: Math.min(context.waitMs, engineMs), everyMs: 50, signal: run.signal },
+      () => engine.call<{ Version: string }>('GET', '/version', { timeoutMs: tryMs, signal: run.signal }),
+      {
+        timeoutMs: Math.min(context.waitMs, Math.max(30_000, context.waitMs * engineShare)),
+        everyMs: 50,
+        signal: run.signal,
+      },
     )
     run.progress(`version ${version.Version}`)
   } catch (error) {

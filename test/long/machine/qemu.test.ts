@@ -143,7 +143,7 @@ describe.skipIf(reason)(
       const key = storage.record('q1')!.ssh!.hostKeys
       await timed(['stop', 'q1'])
       expect(await storage.ok(['status', 'q1'])).toBe('Stopped\n')
-      await timed(['start', 'q1'])
+      await timed(['start', '--timeout', '15m', 'q1'])
       expect(storage.record('q1')!.ssh!.hostKeys).toEqual(key)
       await taskCount(2)
       expect(await sh('systemctl is-active tshost')).toBe('active')
