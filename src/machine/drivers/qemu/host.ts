@@ -24,8 +24,11 @@ export interface VmPlace {
 
 /** QEMU itself is up in a fraction of a second; a loaded computer takes longer. */
 const startMs = 30_000
-/** How long a guest may take to shut down before it is switched off, and how often it is told to. */
-const stopMs = 90_000
+/**
+ * How long a guest may take to shut down before it is switched off, and how often it is told to. systemd gives
+ * processes that don't mind SIGTERM, such as many a container's first one, 90 s before it kills them.
+ */
+const stopMs = 180_000
 const tellEveryMs = 10_000
 const killMs = 10_000
 

@@ -32,7 +32,7 @@ export interface VBoxMachine {
 
 const controller = 'SATA'
 /** For a guest that is told to shut down, and how often it is told. */
-const stopMs = 90_000
+const stopMs = 180_000
 const tellEveryMs = 10_000
 
 export type Info = Map<string, string>
