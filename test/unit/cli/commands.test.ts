@@ -34,13 +34,9 @@ describe('the list of commands', () => {
       test('reads its environment variables from TSMACHINE_..., TSHOST_... or TSSWARM_..., or a known name', () => {
         for (const flag of Object.values(command.flags)) {
           if (flag.env)
-<<<<<<< HEAD
-            expect(flag.env).toMatch(/^(TSMACHINE|TSHOST|TSSWARM|DOCKER|VIRTUALBOX|MACHINE|GENERIC|AWS|AZURE)_/)
-=======
             expect(flag.env).toMatch(
-              /^(TSMACHINE|TSHOST|TSSWARM|DOCKER|MACHINE|GENERIC|AWS|AZURE|VIRTUALBOX)_/,
+              /^(TSMACHINE|TSHOST|TSSWARM|DOCKER|VIRTUALBOX|MACHINE|GENERIC|AWS|AZURE)_/,
             )
->>>>>>> vm
         }
       })
     })
