@@ -13,6 +13,8 @@ import type { AzureMachine } from './settings.ts'
 
 type Signal = AbortSignal | undefined
 
+const leastTries = 5
+
 /** Makes the group where it is missing; one that is just being removed is waited for. */
 export async function ensureGroup(azure: Azure, machine: AzureMachine, signal: Signal): Promise<void> {
   const { group, location, sharedTags: tags } = machine
@@ -45,8 +47,9 @@ export async function removeGroup(
     try {
       return await removeIfEmpty(azure, machine, signal)
     } catch (error) {
-      // Put off: by now something may be in it.
-      if (!isFailure(error, 'E_AZURE_BUSY') || clock.now() > end) throw error
+      // Put off: by now something may be in it. Looking alone may have taken as long as the limit: that is no try.
+      if (!isFailure(error, 'E_AZURE_BUSY')) throw error
+      if (clock.now() > end && attempt >= leastTries) throw error
       await pause(clock, backoffMs(attempt, Math.random), signal)
     }
   }
