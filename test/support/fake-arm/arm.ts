@@ -109,9 +109,9 @@ export class FakeArm implements FakeCloud {
         return refusal(429, 'TooManyRequests', 'Too many requests.', { 'retry-after': '1' })
       this.#tokens--
     }
-    if (throttleEvery > 0 && count % throttleEvery === 0)
+    if (isUnlucky(count, throttleEvery))
       return refusal(429, 'TooManyRequests', 'Too many requests.', { 'retry-after': '7' })
-    if (failEvery > 0 && count % failEvery === 0) return this.errorAnswer('failed')
+    if (isUnlucky(count, failEvery)) return this.errorAnswer('failed')
     if (url.pathname.startsWith('/console/'))
       return { status: 200, body: `\x1b[32mOK\x1b[0m booted\r\n\r\n${url.pathname} login: ` }
     const answer = this.#route(call, url, base)
@@ -361,4 +361,14 @@ function matching(url: URL): (one: { tags: Record<string, string> }) => boolean 
   const filter = url.searchParams.get('$filter')
   const [, key, value] = /^tagName eq '(.*)' and tagValue eq '(.*)'$/.exec(filter ?? '') ?? []
   return ({ tags }) => key === undefined || tags[key] === value
+}
+
+/**
+ * One request of each `every`, at another place each time: a client whose tries take as many requests each would
+ * else meet it with the same one for ever.
+ */
+function isUnlucky(count: number, every: number): boolean {
+  if (every === 0) return false
+  const round = Math.floor(count / every)
+  return count % every === (Math.imul(round, 0x9e3779b1) >>> 16) % every
 }

@@ -52,11 +52,11 @@ export interface Behaviour {
   listLagMs: number
   /** How long an interface stays reserved for a VM that is gone or came to nothing. */
   nicReservedMs: number
-  /** Every so many-th request is throttled; 0 is never. */
+  /** One of so many requests is throttled; 0 is never. */
   throttleEvery: number
   /** How many requests are taken in a second, after ten at once; 0 is any number. */
   perSecond: number
-  /** Every so many-th request meets an inner error; 0 is never. */
+  /** One of so many requests meets an inner error; 0 is never. */
   failEvery: number
   /** Operations tell of themselves by Location only, without Azure-AsyncOperation. */
   locationOnly: boolean
