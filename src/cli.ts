@@ -27,7 +27,7 @@ const bins = {
   tsmachine: {
     folder: 'machine',
     description:
-      'Makes container hosts, on this machine or out of your own over SSH, and joins them into a swarm.',
+      'Makes container hosts, on this machine, out of your own over SSH, and in clouds, and joins them into a swarm.',
     topics: {},
   },
   tshost: {
