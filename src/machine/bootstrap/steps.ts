@@ -2,6 +2,7 @@
  * From a host with an SSH server to an engine that answers over mutual TLS: the same for every driver.
  * Doing it again changes only what is not right.
  */
+import { createHash } from 'node:crypto'
 import { waitFor } from '../../shared/deadline.ts'
 import { isFailure } from '../../shared/errors.ts'
 import { engineUrl, type MachineContext } from '../context.ts'
@@ -42,11 +43,12 @@ export const bootstrapSteps: readonly MachineStep[] = [
   check(
     'host.fit',
     () => 'Look at the host',
-    async (context) => {
+    async (context, run) => {
       const facts = await context.facts()
       const { host, user } = context.record.ssh!
       // First without the bundle: to see what is there of it one must be root already.
       requireFit(facts, host, user, 0)
+      await requireOurs(context, host, run.signal)
       const needed = (await missingOf(context)).reduce((sum, { bytes }) => sum + bytes, 0)
       requireFit(facts, host, user, needed)
     },
@@ -164,6 +166,26 @@ async function withLog(context: MachineContext, failure: Error): Promise<Error> 
     { url: engineUrl(context.record), line: telling.trim() },
     new Error(log, { cause: failure }),
   )
+}
+
+/** Says so where the file $1 is there with another digest than $2. */
+const foreignScript = '[ ! -e "$1" ] || [ "$(sha256sum < "$1" | cut -c -64)" = "$2" ] || echo foreign'
+
+/**
+ * A host that has another storage's engine is its owner's. Not asked any more once this machine's own certificates
+ * were on the way there: then a CA of ours that was made anew is brought by `provision`.
+ * @throws E_HOST_UNFIT
+ */
+async function requireOurs(context: MachineContext, host: string, signal: AbortSignal): Promise<void> {
+  if (context.record.journal.some(({ step }) => step === 'certificates')) return
+  const { ca } = await context.credentials()
+  const digest = createHash('sha256').update(ca).digest('hex')
+  const answer = await runScript(await context.remote(), foreignScript, [hostPaths.ca, digest], { signal })
+  if (answer.trim() !== 'foreign') return
+  throw fail('E_HOST_UNFIT', {
+    host,
+    why: `another tsmachine has its engine there (${hostPaths.ca} is of another CA); remove it with that one first`,
+  })
 }
 
 /** A step that makes nothing: it looks, and throws when what it sees won't do. */

@@ -54,6 +54,21 @@ describe.skipIf(reason)('the generic driver', () => {
       expect(await installed()).toBe('')
     })
 
+    test('but not one that another storage has', async () => {
+      expect((await create('g1')).code).toBe(0)
+      const other = new TestStorage()
+      try {
+        const flags = [`--generic-ip-address=${host.address}`, `--generic-ssh-key=${host.keyPath}`]
+        const result = await other.run(['create', '-d', 'generic', ...flags, 'mine'])
+        expect(result.stderr).toMatch(/can't run the engine: another tsmachine has its engine there/)
+        expect(result.code).toBe(3)
+        expect(await storage.ok(['version', 'g1'])).toBe('0.0.1-stand-in\n')
+      } finally {
+        await other.release()
+        await storage.ok(['rm', '-y', 'g1'])
+      }
+    })
+
     test('whose key was given, and refuses another', async () => {
       const other = await ensureSshKey(join(storage.folder, 'other'), 'other')
       const result = await create('g1', { 'ssh-host-key': other.public })
