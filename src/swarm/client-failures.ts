@@ -39,6 +39,12 @@ export const clientFailures = {
       `network ${p.name} is declared as external, but there is no network of that name in the swarm`,
     next: () => 'make it before: docker network create -d overlay NAME',
   },
+  E_PORT_PUBLISHED: {
+    kind: 'user',
+    text: (p: { service: string; port: string; other: string }) =>
+      `${p.service}: port ${p.port} is published by service ${p.other} already`,
+    next: () => 'Publish another port, or remove that service: tsswarm service rm NAME',
+  },
   E_API_HOST: {
     kind: 'user',
     text: (p: { host: string }) => `'${p.host}' is no address of an engine: unix:///PATH or tcp://HOST:PORT`,
