@@ -76,12 +76,21 @@ async function findDefault(cwd: string): Promise<string> {
   throw fail('E_COMPOSE_MISSING', { file: defaultFiles[0]!, why: `there is no such file in ${cwd}` })
 }
 
+/** What no YAML file has in it, and every file that is no text. */
+const controlCharacter = /[^\P{Cc}\t\n\r\u0085]/u
+
 async function readText(file: string, cwd: string): Promise<string> {
+  const text = await readOrFail(file, cwd)
+  if (controlCharacter.test(text)) throw fail('E_COMPOSE_MISSING', { file, why: 'it is not a text file' })
+  return text
+}
+
+async function readOrFail(file: string, cwd: string): Promise<string> {
   try {
     return await readFile(file === '-' ? '/dev/stdin' : resolve(cwd, file), 'utf8')
   } catch (error) {
-    const why = errnoOf(error) === 'ENOENT' ? 'there is no such file' : messageOf(error)
-    throw fail('E_COMPOSE_MISSING', { file, why }, error)
+    const reasons: Record<string, string> = { ENOENT: 'there is no such file', EISDIR: 'it is a folder' }
+    throw fail('E_COMPOSE_MISSING', { file, why: reasons[errnoOf(error) ?? ''] ?? messageOf(error) }, error)
   }
 }
 

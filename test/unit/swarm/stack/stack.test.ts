@@ -384,6 +384,11 @@ describe('what is wrong is pointed at', () => {
       'services:\n  web:\n    image: a\n    ports: ["80:80"]\n    deploy: { endpoint_mode: dnsrr }\n',
       /:4: services\.web\.ports\.0: with endpoint_mode dnsrr /,
     ],
+    ['services: &s\n  a: *s\n', /:2: \*s: an alias stands within what it stands for$/],
+    [
+      `x-0: &a0 [x, x]\n${[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map((n) => `x-${n}: &a${n} [*a${n - 1}, *a${n - 1}, *a${n - 1}]\n`).join('')}services: {}\n`,
+      /:12: \*a10: aliases of aliases make more than 1000 copies$/,
+    ],
     ['services: [\n', /:1: |:2: /],
     ['services: {a: {image: x}, a: {image: y}}\n', /:1: Map keys must be unique/],
     ['- a\n', /:1: it is not a map of keys/],
@@ -417,6 +422,11 @@ describe('what is wrong is pointed at', () => {
   it('also when there is no file', async () => {
     await expect(loadCompose(['none.yaml'], {}, folder)).rejects.toThrow(
       "none.yaml can't be read: there is no such file",
+    )
+    await expect(loadCompose([folder], {}, folder)).rejects.toThrow(`${folder} can't be read: it is a folder`)
+    const binary = await write('\u007fELF\u0000\u0001: [')
+    await expect(loadCompose([binary], {}, folder)).rejects.toThrow(
+      `${binary} can't be read: it is not a text file`,
     )
     await expect(loadCompose([], {}, '/proc')).rejects.toMatchObject({ code: 'E_COMPOSE_MISSING' })
   })
