@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -80,5 +82,23 @@ describe('the manager', () => {
     await expect(new EngineApi({ url: 'unix:///none.sock' }).get('/nodes')).rejects.toThrow(
       /there is no such socket/,
     )
+  })
+
+  it('that takes no connection, or says nothing on it, is not waited for long', async () => {
+    const sockets: Socket[] = []
+    const server = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const limits = { connectMs: 200, answerMs: 300, longAnswerMs: 400 }
+    try {
+      const tls = new EngineApi({ url, tls: { verify: false } }, limits)
+      await expect(tls.get('/nodes')).rejects.toThrow(/no connection within/)
+      const plain = new EngineApi({ url }, limits)
+      await expect(plain.get('/nodes')).rejects.toThrow(/no answer within 300 ?ms/)
+      await expect(plain.post('/swarm/join')).rejects.toThrow(/no answer within 400 ?ms/)
+    } finally {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    }
   })
 })
