@@ -42,7 +42,7 @@ export class EngineApi {
     return this.#call<void>('DELETE', path, query)
   }
 
-  /** @throws E_API_UNREACHABLE, E_API_REFUSED with the engine's own words */
+  /** @throws E_API_UNREACHABLE, E_API_UNTRUSTED, E_API_REFUSED with the engine's own words */
   async #call<T>(method: string, path: string, query: Query, body?: unknown): Promise<T> {
     const text = body === undefined ? undefined : JSON.stringify(body)
     const headers: Record<string, string> = { accept: 'application/json' }
@@ -57,7 +57,7 @@ export class EngineApi {
     if (status >= 400) {
       const message =
         (parse(answer) as { message?: string } | undefined)?.message ?? (answer.trim() || `status ${status}`)
-      throw fail('E_API_REFUSED', { message, status })
+      throw fail('E_API_REFUSED', { message: inOwnWords(message), status })
     }
     return parse(answer) as T
   }
@@ -110,9 +110,21 @@ export class EngineApi {
       ECONNREFUSED: 'nobody listens there',
       ECONNRESET: 'it closed the connection',
     }
+    if (isDistrust(error))
+      return fail('E_API_UNTRUSTED', { url: this.endpoint.url, why: error.message }, error)
     const why = reasons[errnoOf(error) ?? ''] ?? messageOf(error)
     return fail('E_API_UNREACHABLE', { url: this.endpoint.url, why }, error)
   }
+}
+
+/** Engines name the docker command, which a user of this one may not have. */
+function inOwnWords(message: string): string {
+  return message.replace(/"docker swarm (init|join|leave)"/g, '"tsswarm $1"')
+}
+
+/** Whether the other side's certificate was refused; OpenSSL's names for that, and node's own. */
+function isDistrust(error: Error): boolean {
+  return /^(?:UNABLE_TO_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|ERR_TLS_CERT_)/.test(errnoOf(error) ?? '')
 }
 
 function formatQuery(query: Query): string {
