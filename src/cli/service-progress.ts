@@ -9,6 +9,8 @@ export interface ShowOptions {
   isRollback: boolean
   isTerminal: boolean
   write: (line: string) => void
+  /** How long nothing is said of what keeps a service, where a line is for good. */
+  explainAfterMs?: number
 }
 
 /** @throws the first service's failure, when all have come to an end */
@@ -57,11 +59,17 @@ async function showLines(api: EngineApi, services: { id: string; name: string }[
   const results = await Promise.allSettled(
     services.map(async ({ id, name }) => {
       let last = ''
+      let lastWhy = ''
+      const start = performance.now()
       await converge(api, id, {
         timeoutMs: options.timeoutMs,
         isRollback: options.isRollback,
         onProgress: (state) => {
           last = describe(state)
+          const isDue = performance.now() - start >= (options.explainAfterMs ?? 5000)
+          if (state.why === '' || state.why === lastWhy || !isDue) return
+          lastWhy = state.why
+          options.write(`${name}: ${last}: ${state.why}`)
         },
       })
       options.write(`${name}: ${last}`)

@@ -126,11 +126,15 @@ export class SwarmNode {
     return this.#options.context
   }
 
-  /** @throws E_SWARM_INACTIVE, E_SWARM_WORKER, E_STATE_UNREADABLE */
+  /** @throws E_SWARM_INACTIVE, E_SWARM_WORKER, E_SWARM_PREPARING, E_SWARM_BROKEN, E_STATE_UNREADABLE */
   get manager(): Manager {
     if (this.#running?.manager) return this.#running.manager
     if (this.#unreadable) throw this.#unreadable
-    throw this.#member ? fail('E_SWARM_WORKER', {}) : fail('E_SWARM_INACTIVE', {})
+    if (!this.#member) throw fail('E_SWARM_INACTIVE', {})
+    if (this.#state === 'error') throw fail('E_SWARM_BROKEN', { why: this.#error })
+    throw this.#member.membership.role === 'manager'
+      ? fail('E_SWARM_PREPARING', {})
+      : fail('E_SWARM_WORKER', {})
   }
 
   get isManager(): boolean {

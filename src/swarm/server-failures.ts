@@ -185,6 +185,19 @@ export const serverFailures = {
     text: () =>
       "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.",
   },
+  E_SWARM_PREPARING: {
+    kind: 'outside',
+    http: 503,
+    retryable: true,
+    text: () =>
+      'This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster.',
+  },
+  E_SWARM_BROKEN: {
+    kind: 'outside',
+    http: 503,
+    text: (p: { why: string }) => `This node's place in the swarm can't be taken up: ${p.why}`,
+    next: () => "look at the daemon's log, or give up this place in the swarm: tsswarm leave --force",
+  },
   E_SWARM_ACTIVE: {
     kind: 'user',
     http: 503,

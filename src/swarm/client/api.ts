@@ -4,20 +4,30 @@
  */
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { formatMs } from '../../shared/deadline.ts'
 import { errnoOf, messageOf } from '../../shared/errors.ts'
 import { fail } from '../errors.ts'
 import type { Endpoint } from './connection.ts'
 
 type Query = Record<string, string | number | boolean | Record<string, string[]> | undefined>
 
-/** Joining waits for managers; everything else answers at once. */
-const answerLimitMs = 60_000
+export interface ApiLimits {
+  connectMs: number
+  answerMs: number
+  /** For what waits for managers and containers itself. */
+  longAnswerMs: number
+}
+
+const usualLimits: ApiLimits = { connectMs: 5000, answerMs: 15_000, longAnswerMs: 60_000 }
+const longCalls = ['/swarm/init', '/swarm/join', '/swarm/leave']
 
 export class EngineApi {
   readonly endpoint: Endpoint
+  readonly #limits: ApiLimits
 
-  constructor(endpoint: Endpoint) {
+  constructor(endpoint: Endpoint, limits: Partial<ApiLimits> = {}) {
     this.endpoint = endpoint
+    this.#limits = { ...usualLimits, ...limits }
   }
 
   get<T>(path: string, query: Query = {}): Promise<T> {
@@ -32,7 +42,7 @@ export class EngineApi {
     return this.#call<void>('DELETE', path, query)
   }
 
-  /** @throws E_API_UNREACHABLE, E_API_REFUSED with the engine's own words */
+  /** @throws E_API_UNREACHABLE, E_API_UNTRUSTED, E_API_REFUSED with the engine's own words */
   async #call<T>(method: string, path: string, query: Query, body?: unknown): Promise<T> {
     const text = body === undefined ? undefined : JSON.stringify(body)
     const headers: Record<string, string> = { accept: 'application/json' }
@@ -40,18 +50,21 @@ export class EngineApi {
       headers['content-type'] = 'application/json'
       headers['content-length'] = `${Buffer.byteLength(text)}`
     }
-    const { status, answer } = await this.#send({ method, path: path + formatQuery(query), headers }, text)
+    const { answerMs, longAnswerMs } = this.#limits
+    const timeout = longCalls.includes(path) ? longAnswerMs : answerMs
+    const options = { method, path: path + formatQuery(query), headers, timeout }
+    const { status, answer } = await this.#send(options, text)
     if (status >= 400) {
       const message =
         (parse(answer) as { message?: string } | undefined)?.message ?? (answer.trim() || `status ${status}`)
-      throw fail('E_API_REFUSED', { message, status })
+      throw fail('E_API_REFUSED', { message: inOwnWords(message), status })
     }
     return parse(answer) as T
   }
 
   #send(options: RequestOptions, body: string | undefined): Promise<{ status: number; answer: string }> {
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; answer: string }>()
-    const request = this.#open({ ...options, timeout: answerLimitMs }, (response) => {
+    const request = this.#open(options, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', reject)
@@ -59,7 +72,19 @@ export class EngineApi {
         resolve({ status: response.statusCode ?? 500, answer: Buffer.concat(chunks).toString() }),
       )
     })
-    request.on('timeout', () => request.destroy(new Error('no answer in time')))
+    const { connectMs } = this.#limits
+    const slow = setTimeout(
+      () => request.destroy(new Error(`no connection within ${formatMs(connectMs)}`)),
+      connectMs,
+    )
+    request.on('close', () => clearTimeout(slow))
+    request.on('socket', (socket) => {
+      if (request.reusedSocket) clearTimeout(slow)
+      else socket.once(this.endpoint.tls ? 'secureConnect' : 'connect', () => clearTimeout(slow))
+    })
+    request.on('timeout', () =>
+      request.destroy(new Error(`no answer within ${formatMs(options.timeout ?? 0)}`)),
+    )
     request.on('error', (error) => reject(this.#describe(error)))
     request.end(body)
     return promise
@@ -85,9 +110,21 @@ export class EngineApi {
       ECONNREFUSED: 'nobody listens there',
       ECONNRESET: 'it closed the connection',
     }
+    if (isDistrust(error))
+      return fail('E_API_UNTRUSTED', { url: this.endpoint.url, why: error.message }, error)
     const why = reasons[errnoOf(error) ?? ''] ?? messageOf(error)
     return fail('E_API_UNREACHABLE', { url: this.endpoint.url, why }, error)
   }
+}
+
+/** Engines name the docker command, which a user of this one may not have. */
+function inOwnWords(message: string): string {
+  return message.replace(/"docker swarm (init|join|leave)"/g, '"tsswarm $1"')
+}
+
+/** Whether the other side's certificate was refused; OpenSSL's names for that, and node's own. */
+function isDistrust(error: Error): boolean {
+  return /^(?:UNABLE_TO_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|ERR_TLS_CERT_)/.test(errnoOf(error) ?? '')
 }
 
 function formatQuery(query: Query): string {

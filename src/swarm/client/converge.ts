@@ -95,5 +95,7 @@ function reason(tasks: ApiTask[]): string {
   const newest = [...tasks].sort((a, b) => (a.Status.Timestamp < b.Status.Timestamp ? 1 : -1))
   const withError = newest.find((task) => task.Status.Err)
   const waiting = newest.find((task) => task.Status.State !== 'running' && task.DesiredState === 'running')
-  return withError?.Status.Err ?? waiting?.Status.State ?? ''
+  if (withError) return withError.Status.Err!
+  if (newest.some((task) => task.Status.State === 'complete')) return 'its command ends, with exit code 0'
+  return waiting?.Status.State ?? ''
 }

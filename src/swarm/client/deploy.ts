@@ -2,7 +2,7 @@
  * Deploys a stack through a manager's API.
  */
 import { fail } from '../errors.ts'
-import { type DeployStep, describeDeployStep, planDeploy } from '../stack/plan.ts'
+import { checkPorts, type DeployStep, describeDeployStep, planDeploy } from '../stack/plan.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { EngineApi } from './api.ts'
 import { isOutOfSequence } from './service-view.ts'
@@ -21,7 +21,7 @@ const tries = 5
 /**
  * Makes what is missing and changes what is there.
  * @returns the stack's services
- * @throws E_NETWORK_MISSING, E_API_*
+ * @throws E_NETWORK_MISSING, E_PORT_PUBLISHED before anything is made; E_API_*
  */
 export async function deployStack(
   api: EngineApi,
@@ -30,6 +30,7 @@ export async function deployStack(
 ): Promise<{ id: string; name: string }[]> {
   await checkExternal(api, stack)
   const steps = planDeploy(stack, await readStackParts(api, stack.name), options.prune)
+  checkPorts(steps, await api.get<ApiService[]>('/services'))
   const services: { id: string; name: string }[] = []
   for (const step of steps) {
     options.said(describeDeployStep(step))

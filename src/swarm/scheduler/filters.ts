@@ -20,6 +20,12 @@ export interface Request {
   constraints: Constraint[]
 }
 
+/**
+ * Tasks on networks that a node can have. A Linux bridge has 1023 ports, and all tasks of a node may be on the
+ * same one; a few ports are left to the tunnel and to containers that are no tasks.
+ */
+export const networkTasksLimit = 1000
+
 export function requestOf(template: Template, serviceId: string): Request {
   const constraints = (template.Spec.Placement?.Constraints ?? []).map(parseConstraint)
   return { template, load: loadOf(template, serviceId), constraints }
@@ -32,8 +38,14 @@ export function loadOf(template: Template, serviceId: string): Load {
     nanoCpus: reserved?.NanoCPUs ?? 0,
     memoryBytes: reserved?.MemoryBytes ?? 0,
     hostPorts: template.HostPorts,
+    onNetwork: isOnNetwork(template),
     active: true,
   }
+}
+
+/** Where no network is named it is the engine's own bridge. */
+function isOnNetwork({ Spec: { Networks = [] }, Ingress }: Template): boolean {
+  return Ingress || Networks.length === 0 || Networks.some(({ Target }) => !['host', 'none'].includes(Target))
 }
 
 /** Why the node can't have the task, as words that follow "1 node: "; undefined when it can. */
@@ -84,9 +96,14 @@ const cpu: Filter = (info, { load }) => {
   return load.nanoCpus > free ? `no room for ${load.nanoCpus / 1e9} CPUs` : undefined
 }
 
-const filters = [ready, platform, constraint, maxReplicas, hostPort, memory, cpu]
+const networkRoom: Filter = (info, { load }) =>
+  load.onNetwork && info.onNetworks >= networkTasksLimit
+    ? `no room for more than ${networkTasksLimit} tasks on networks`
+    : undefined
+
+const filters = [ready, platform, constraint, maxReplicas, hostPort, memory, cpu, networkRoom]
 /** Those whose answer changes as tasks are placed. */
-const changing = [maxReplicas, hostPort, memory, cpu]
+const changing = [maxReplicas, hostPort, memory, cpu, networkRoom]
 
 export function refusalOf(info: NodeInfo, request: Request): string | undefined {
   for (const filter of filters) {

@@ -11,6 +11,8 @@ export interface Load {
   nanoCpus: number
   memoryBytes: number
   hostPorts: PortConfig[]
+  /** It has a port on a bridge of the node; one on the host's network, or on none, has not. */
+  onNetwork: boolean
   /** It is there to stay; one that is being stopped counts for room, but not for the spread. */
   active: boolean
 }
@@ -27,6 +29,8 @@ export class NodeInfo {
   readonly #failures = new Map<string, number[]>()
   nanoCpus = 0
   memoryBytes = 0
+  /** Tasks on networks. */
+  onNetworks = 0
   active = 0
 
   constructor(node: Node) {
@@ -72,6 +76,7 @@ export class NodeInfo {
   #count(load: Load, sign: 1 | -1): void {
     this.nanoCpus += sign * load.nanoCpus
     this.memoryBytes += sign * load.memoryBytes
+    if (load.onNetwork) this.onNetworks += sign
     for (const port of load.hostPorts) step(this.#hostPorts, portKey(port), sign)
     if (!load.active) return
     this.active += sign

@@ -48,11 +48,13 @@ export async function loadCompose(
     validate(source, content)
     return content as Record<string, unknown>
   })
+  const content = contents.reduce(mergeContents)
+  const parts = sources.map((source, i) => ({ source, content: contents[i]! }))
   return {
-    content: contents.reduce(mergeContents),
+    content,
     folder,
     variables,
-    place: (path) => placeOf(sources, path),
+    place: (path) => placeOf(parts, content, path),
     warnings: [...unset].map(
       ([name, { file, line }]) =>
         `${file}:${line}: variable ${name} is not set; an empty text stands in for it`,
@@ -74,12 +76,21 @@ async function findDefault(cwd: string): Promise<string> {
   throw fail('E_COMPOSE_MISSING', { file: defaultFiles[0]!, why: `there is no such file in ${cwd}` })
 }
 
+/** What no YAML file has in it, and every file that is no text. */
+const controlCharacter = /[^\P{Cc}\t\n\r\u0085]/u
+
 async function readText(file: string, cwd: string): Promise<string> {
+  const text = await readOrFail(file, cwd)
+  if (controlCharacter.test(text)) throw fail('E_COMPOSE_MISSING', { file, why: 'it is not a text file' })
+  return text
+}
+
+async function readOrFail(file: string, cwd: string): Promise<string> {
   try {
     return await readFile(file === '-' ? '/dev/stdin' : resolve(cwd, file), 'utf8')
   } catch (error) {
-    const why = errnoOf(error) === 'ENOENT' ? 'there is no such file' : messageOf(error)
-    throw fail('E_COMPOSE_MISSING', { file, why }, error)
+    const reasons: Record<string, string> = { ENOENT: 'there is no such file', EISDIR: 'it is a folder' }
+    throw fail('E_COMPOSE_MISSING', { file, why: reasons[errnoOf(error) ?? ''] ?? messageOf(error) }, error)
   }
 }
 
@@ -94,11 +105,34 @@ async function readDotEnv(folder: string, environment: Variables): Promise<Varia
   }
 }
 
-function placeOf(sources: SourceFile[], path: Path): Place {
+function placeOf(parts: { source: SourceFile; content: unknown }[], merged: unknown, path: Path): Place {
   for (let length = path.length; length > 0; length--) {
-    const part = path.slice(0, length)
-    const source = sources.findLast((one) => one.has(part))
-    if (source) return { file: source.file, line: source.lineOf(part) }
+    for (const { source, content } of parts.toReversed()) {
+      const own = ownPath(content, merged, path.slice(0, length))
+      if (own && source.has(own)) return { file: source.file, line: source.lineOf(own) }
+    }
   }
-  return { file: sources.at(-1)!.file, line: 1 }
+  return { file: parts.at(-1)!.source.file, line: 1 }
+}
+
+/** A path of the merged content as one file has it, where an item's place in its list may be another. */
+function ownPath(content: unknown, merged: unknown, path: Path): Path | undefined {
+  let [own, whole] = [content, merged]
+  const found: Path = []
+  for (const key of path) {
+    const wanted = JSON.stringify((whole as Record<string, unknown> | undefined)?.[key])
+    const isList = typeof key === 'number' && Array.isArray(own)
+    const at = isList ? placeInList(own as unknown[], key, wanted) : key
+    if (at === undefined) return undefined
+    found.push(at)
+    own = (own as Record<string, unknown> | undefined)?.[at]
+    whole = (whole as Record<string, unknown> | undefined)?.[key]
+  }
+  return found
+}
+
+function placeInList(list: unknown[], index: number, wanted: string): number | undefined {
+  if (JSON.stringify(list[index]) === wanted) return index
+  const found = list.findIndex((item) => JSON.stringify(item) === wanted)
+  return found < 0 ? undefined : found
 }

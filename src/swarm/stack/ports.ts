@@ -5,8 +5,41 @@ import type { PortConfig } from '../store/objects/service.ts'
 import { checkHost, PortTextError, parsePort, parsePortRange, protocols } from './port-text.ts'
 import type { Reader } from './reader.ts'
 
-export function readPorts(ports: Reader): PortConfig[] {
-  return ports.items().flatMap((port) => (port.isMap ? readLong(port) : readShort(port)))
+/** Where the file's services publish what, so that nothing is published twice. */
+export class PublishedPorts {
+  readonly #places = new Map<string, Reader>()
+
+  /**
+   * A number of the swarm belongs to one service; one of the hosts to as many as there are hosts.
+   * @throws E_COMPOSE_INVALID at the second place
+   */
+  add(service: string, place: Reader, port: PortConfig): void {
+    const { PublishedPort, TargetPort, Protocol, PublishMode } = port
+    const owner = PublishedPort && PublishMode === 'ingress' ? '' : service
+    const what = PublishedPort ? `port ${PublishedPort}` : `a port of its own for ${TargetPort}`
+    const key = [owner, what, Protocol, PublishMode].join('/')
+    const before = this.#places.get(key)
+    if (before) throw place.invalid(`${what}/${Protocol} is published already, at ${before.where}`)
+    this.#places.set(key, place)
+  }
+}
+
+/** @throws E_COMPOSE_INVALID, also for what another service of the file has published */
+export function readPorts(
+  service: string,
+  ports: Reader,
+  mode: 'vip' | 'dnsrr',
+  published: PublishedPorts,
+): PortConfig[] {
+  return ports.items().flatMap((place) => {
+    const read = place.isMap ? readLong(place) : readShort(place)
+    for (const port of read) {
+      if (mode === 'dnsrr' && port.PublishMode === 'ingress')
+        throw place.invalid('with endpoint_mode dnsrr a port can only be published with mode: host')
+      published.add(service, place, port)
+    }
+    return read
+  })
 }
 
 function readLong(port: Reader): PortConfig[] {

@@ -124,13 +124,18 @@ export class Reader {
     throw this.invalid(`'${text}' is none of ${known.join(', ')}`)
   }
 
+  /** "compose.yaml:3: services.web" */
+  get where(): string {
+    const { file, line } = this.#compose.place(this.path)
+    return `${file}:${line}: ${this.path.join('.')}`
+  }
+
   /** The failure that points here. */
   invalid(why: string): Error {
     return fail('E_COMPOSE_INVALID', { ...this.#compose.place(this.path), key: this.path.join('.'), why })
   }
 
   warn(why: string): void {
-    const { file, line } = this.#compose.place(this.path)
-    this.#compose.warnings.push(`${file}:${line}: ${this.path.join('.')}: ${why}`)
+    this.#compose.warnings.push(`${this.where}: ${why}`)
   }
 }

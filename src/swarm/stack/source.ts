@@ -2,12 +2,14 @@
  * Compose files as text: YAML with the place of every key, so that what is wrong can be pointed at.
  */
 import {
+  type Alias,
   type Document,
   isCollection,
   isMap,
   isScalar,
   LineCounter,
   parseDocument,
+  visit,
   type Node as YamlNode,
 } from 'yaml'
 import { fail } from '../errors.ts'
@@ -30,13 +32,47 @@ export class SourceFile {
     this.file = file
     this.#document = parseDocument(text, { lineCounter: this.#lines, merge: true, uniqueKeys: true })
     const [error] = this.#document.errors
-    if (!error) return
+    if (!error) {
+      this.#assertNoCircle()
+      return
+    }
     const line = this.#lines.linePos(error.pos[0]).line
     throw fail('E_COMPOSE_SYNTAX', {
       file,
       line,
       why: error.message.split('\n')[0]!.replace(/ at line \d+.*$/, ''),
     })
+  }
+
+  #syntax(alias: Alias, why: string): Error {
+    const line = this.#lines.linePos(alias.range?.[0] ?? 0).line
+    return fail('E_COMPOSE_SYNTAX', { file: this.file, line, why: `*${alias.source}: ${why}` })
+  }
+
+  #assertNoCircle(): void {
+    visit(this.#document, {
+      Alias: (_, alias, path) => {
+        const target = alias.resolve(this.#document)
+        if (target && path.some((one) => one === target))
+          throw this.#syntax(alias, 'an alias stands within what it stands for')
+      },
+    })
+  }
+
+  /** The file's values, aliases followed. @throws E_COMPOSE_SYNTAX where they make too many of them */
+  #values(): unknown {
+    try {
+      return this.#document.toJS({ maxAliasCount: 1000 })
+    } catch (error) {
+      let last: Alias | undefined
+      visit(this.#document, {
+        Alias: (_, alias) => {
+          last = alias
+        },
+      })
+      if (!last || !(error instanceof ReferenceError)) throw error
+      throw this.#syntax(last, 'aliases of aliases make more than 1000 copies')
+    }
   }
 
   /** The line of a key, or of the nearest thing above it that is in the file. */
@@ -64,10 +100,10 @@ export class SourceFile {
   /**
    * The file's content with variables filled in.
    * @param unset is called with each variable that has neither value nor default
-   * @throws E_COMPOSE_INVALID
+   * @throws E_COMPOSE_INVALID, E_COMPOSE_SYNTAX
    */
   content(variables: Variables, unset: (name: string, place: Place) => void): unknown {
-    return this.#fill(this.#document.toJS({ maxAliasCount: 1000 }) as unknown, [], variables, unset)
+    return this.#fill(this.#values(), [], variables, unset)
   }
 
   #fill(

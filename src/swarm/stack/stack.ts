@@ -10,7 +10,7 @@ import { readContainer } from './container-keys.ts'
 import { defined, readMode, readPlacement, readResources, readRestart, readUpdate } from './deploy-keys.ts'
 import type { ComposeContent } from './load.ts'
 import { imageLabel, Names, textsOf } from './names.ts'
-import { readPorts } from './ports.ts'
+import { PublishedPorts, readPorts } from './ports.ts'
 import { Reader } from './reader.ts'
 
 export interface StackNetwork {
@@ -94,11 +94,12 @@ export async function readStack(name: string, compose: ComposeContent): Promise<
   if (file.at('include').isThere) throw file.at('include').invalid('include is not supported yet')
   const names = new Names(name, file)
   const used = new Set<string>()
+  const published = new PublishedPorts()
   const services: ServiceSpec[] = []
   for (const key of file.at('services').keys()) {
     const service = file.at('services').at(key)
     if (service.at('profiles').isThere) continue
-    services.push(await readService(key, service, names, used))
+    services.push(await readService(key, service, { names, used, published }))
   }
   const networks = [...used].map((key) => ({ key, ...names.network(key)! }))
   return {
@@ -112,11 +113,18 @@ export async function readStack(name: string, compose: ComposeContent): Promise<
   }
 }
 
+/** What the services of a file have in common. */
+interface Shared {
+  names: Names
+  /** Networks that some service is on. */
+  used: Set<string>
+  published: PublishedPorts
+}
+
 async function readService(
   key: string,
   service: Reader,
-  names: Names,
-  used: Set<string>,
+  { names, used, published }: Shared,
 ): Promise<ServiceSpec> {
   for (const ignored of ignoredKeys) {
     if (service.at(ignored).isThere)
@@ -127,7 +135,8 @@ async function readService(
   }
   const deploy = service.at('deploy')
   const container = await readContainer(service, names)
-  const Ports = readPorts(service.at('ports'))
+  const endpointMode = deploy.at('endpoint_mode').oneOf(['vip', 'dnsrr'] as const) ?? 'vip'
+  const Ports = readPorts(key, service.at('ports'), endpointMode, published)
   const Networks = readNetworks(key, service, names, used)
   const driver = service.at('logging').at('driver').text()
   return {
@@ -151,7 +160,7 @@ async function readService(
       RollbackConfig: readUpdate(deploy.at('rollback_config')),
     }),
     EndpointSpec: {
-      Mode: deploy.at('endpoint_mode').oneOf(['vip', 'dnsrr'] as const) ?? 'vip',
+      Mode: endpointMode,
       ...(Ports.length > 0 && { Ports }),
     },
   }

@@ -20,7 +20,7 @@ export interface SqliteStoreOptions extends Pick<Context, 'clock' | 'newId'> {
 
 /**
  * Opens the file, or makes it (mode 0600).
- * @throws E_STORE_FAILED when the file can't be opened or is no such store
+ * @throws E_STATE_UNREADABLE when the file can't be opened or is no such store
  */
 export async function openSqliteStore(
   path: string,
@@ -31,7 +31,7 @@ export async function openSqliteStore(
   const [opened] = (await once(worker, 'message')) as [Opened]
   if ('why' in opened) {
     await worker.terminate()
-    throw fail('E_STORE_FAILED', { why: opened.why })
+    throw fail('E_STATE_UNREADABLE', { path, why: opened.why })
   }
   return new SqliteStore(worker, opened, { ...systemContext(), logLimit: 10_000, ...options })
 }

@@ -7,10 +7,12 @@ import { taskLabel } from '../../../src/swarm/agent/container-body.ts'
 import type { ContainerBody } from '../../../src/swarm/agent/engine.ts'
 import { issueIdentity, makeRoot } from '../../../src/swarm/ca/authority.ts'
 import { joinToken, newTokenSecret } from '../../../src/swarm/ca/token.ts'
+import { EngineApi } from '../../../src/swarm/client/api.ts'
 import { systemClock, systemContext } from '../../../src/swarm/context.ts'
 import { type SwarmNode, startSwarmNode } from '../../../src/swarm/node.ts'
 import { startWireServer } from '../../../src/swarm/wire/server.ts'
 import { FakeEngine } from '../../support/fake-engine.ts'
+import { serveSwarmApi } from '../../support/swarm-api.ts'
 import { freePort } from '../../support/swarm-cluster.ts'
 
 let folder: string
@@ -120,5 +122,25 @@ describe('a node whose membership can not be read', () => {
     expect(await readdir(folder)).toEqual([])
     await node.init({ listenAddr: await listenAddr() })
     expect(node.state).toBe('active')
+  })
+})
+
+describe('a manager whose state is damaged', () => {
+  it('says so, and not that it is a worker', async () => {
+    const first = await startNode()
+    await first.init({ listenAddr: `127.0.0.1:${await freePort()}` })
+    await first.stop()
+    await rm(join(folder, 'manager', 'swarm.db-wal'), { force: true })
+    await writeFile(join(folder, 'manager', 'swarm.db'), 'garbage '.repeat(2000))
+    const node = await startNode()
+    const api = await serveSwarmApi(node)
+    cleanups.push(() => api.close())
+    const client = new EngineApi({ url: `unix://${api.socket}` })
+    const reason = "swarm.db can't be read: file is not a database"
+    await expect(client.get('/nodes')).rejects.toMatchObject({
+      message: expect.stringMatching(/^This node's place in the swarm can't be taken up: .*not a database/),
+    })
+    const { Swarm } = await client.get<{ Swarm: object }>('/info')
+    expect(Swarm).toMatchObject({ LocalNodeState: 'error', Error: expect.stringContaining(reason) })
   })
 })

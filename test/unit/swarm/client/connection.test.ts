@@ -1,10 +1,16 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer as createHttpServer } from 'node:http'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createServer as createTlsServer } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { issueIdentity, makeRoot } from '../../../../src/swarm/ca/authority.ts'
 import { EngineApi } from '../../../../src/swarm/client/api.ts'
 import { findEndpoint } from '../../../../src/swarm/client/connection.ts'
+import { clientFailures } from '../../../../src/swarm/client-failures.ts'
 
 let config: string
 beforeAll(async () => {
@@ -81,4 +87,63 @@ describe('the manager', () => {
       /there is no such socket/,
     )
   })
+
+  it('that takes no connection, or says nothing on it, is not waited for long', async () => {
+    const sockets: Socket[] = []
+    const server = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const limits = { connectMs: 200, answerMs: 300, longAnswerMs: 400 }
+    try {
+      const tls = new EngineApi({ url, tls: { verify: false } }, limits)
+      await expect(tls.get('/nodes')).rejects.toThrow(/no connection within/)
+      const plain = new EngineApi({ url }, limits)
+      await expect(plain.get('/nodes')).rejects.toThrow(/no answer within 300 ?ms/)
+      await expect(plain.post('/swarm/join')).rejects.toThrow(/no answer within 400 ?ms/)
+    } finally {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    }
+  })
+
+  it('with a certificate of another CA is called untrusted, with the place of the CA', async () => {
+    const [root, other] = await Promise.all([makeRoot(), makeRoot()])
+    const { cert, key } = await issueIdentity(root, { nodeId: 'm', clusterId: 'c', role: 'manager' })
+    const server = createTlsServer({ cert, key }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`
+    try {
+      const asked = new EngineApi({ url, tls: { ca: other.cert, verify: true } }).get('/nodes')
+      await expect(asked).rejects.toMatchObject({
+        code: 'E_API_UNTRUSTED',
+        message: expect.stringContaining(`the engine at ${url} is not trusted: `),
+        suggestions: [expect.stringMatching(/ca\.pem.*DOCKER_CERT_PATH/)],
+      })
+    } finally {
+      server.close()
+    }
+  })
+
+  it("that names docker's commands is quoted with those of tsswarm", async () => {
+    const message = 'Use "docker swarm leave" or "docker swarm init".'
+    const server = createHttpServer((_, response) => {
+      response.writeHead(503).end(JSON.stringify({ message }))
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`
+    try {
+      await expect(new EngineApi({ url }).get('/nodes')).rejects.toThrow(
+        'Use "tsswarm leave" or "tsswarm init".',
+      )
+    } finally {
+      server.close()
+      server.closeAllConnections()
+    }
+  })
+})
+
+it('next steps begin with a capital letter', () => {
+  for (const failure of Object.values(clientFailures)) {
+    if ('next' in failure) expect(failure.next()).toMatch(/^[A-Z]/)
+  }
 })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { networkTasksLimit } from '../../../../src/swarm/scheduler/filters.ts'
 import { Heap } from '../../../../src/swarm/scheduler/heap.ts'
 import type { TaskSpec } from '../../../../src/swarm/store/objects/task-spec.ts'
 import { SwarmState } from '../../../support/swarm-state.ts'
@@ -187,6 +188,17 @@ describe('limits', () => {
     await state.addNode('n1')
     await place(9, { Resources: { Reservations: { MemoryBytes: 2 * 2 ** 30 } } })
     expect(nodesOf()).toEqual({ n1: 4 })
+  })
+
+  it('hold for tasks on networks, since a bridge has so many ports only', async () => {
+    await state.addNode('n1')
+    await place(networkTasksLimit + 2)
+    expect(nodesOf()).toEqual({ n1: networkTasksLimit })
+    expect(why()).toEqual([
+      `no suitable node (1 node: no room for more than ${networkTasksLimit} tasks on networks)`,
+    ])
+    await place(1, { Networks: [{ Target: 'host' }] }, 'agent')
+    expect(nodesOf('agent')).toEqual({ n1: 1 })
   })
 })
 

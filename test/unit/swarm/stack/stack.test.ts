@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { defaultStackName, loadCompose } from '../../../../src/swarm/stack/load.ts'
-import { describeDeployStep, planDeploy } from '../../../../src/swarm/stack/plan.ts'
+import { checkPorts, describeDeployStep, planDeploy } from '../../../../src/swarm/stack/plan.ts'
 import { readStack, type Stack } from '../../../../src/swarm/stack/stack.ts'
 
 let folder: string
@@ -372,6 +372,23 @@ describe('what is wrong is pointed at', () => {
     ['services:\n  web:\n    image: a\n    env_file: nope.env\n', /:4: .* there is no file nope\.env/],
     ['services:\n  web:\n    image: a\n    command: "a \'b"\n', /a quote is not closed/],
     ['services:\n  web:\n    image: a\n    secrets: [s]\n', /secrets is not supported yet/],
+    [
+      'services:\n  web:\n    image: a\n    ports:\n      - "7070:80"\n      - "7070:81"\n',
+      /:6: services\.web\.ports\.1: port 7070\/tcp is published already, at .*:5: services\.web\.ports\.0$/,
+    ],
+    [
+      'services:\n  a:\n    image: a\n    ports: ["70-72:80-82"]\n  b:\n    image: b\n    ports:\n      - { target: 1, published: 71 }\n',
+      /:8: services\.b\.ports\.0: port 71\/tcp is published already, at .*:4: services\.a\.ports\.0$/,
+    ],
+    [
+      'services:\n  web:\n    image: a\n    ports: ["80:80"]\n    deploy: { endpoint_mode: dnsrr }\n',
+      /:4: services\.web\.ports\.0: with endpoint_mode dnsrr /,
+    ],
+    ['services: &s\n  a: *s\n', /:2: \*s: an alias stands within what it stands for$/],
+    [
+      `x-0: &a0 [x, x]\n${[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map((n) => `x-${n}: &a${n} [*a${n - 1}, *a${n - 1}, *a${n - 1}]\n`).join('')}services: {}\n`,
+      /:12: \*a10: aliases of aliases make more than 1000 copies$/,
+    ],
     ['services: [\n', /:1: |:2: /],
     ['services: {a: {image: x}, a: {image: y}}\n', /:1: Map keys must be unique/],
     ['- a\n', /:1: it is not a map of keys/],
@@ -387,9 +404,29 @@ describe('what is wrong is pointed at', () => {
     await expect(readStack('shop', compose)).rejects.toThrow(new RegExp(`^${b}:3: `))
   })
 
+  it('in the file that has the item of a list', async () => {
+    const a = await write('services:\n  web:\n    image: a\n    ports: ["7070:80"]\n')
+    const b = await write(
+      'services:\n  web:\n    ports:\n      - "7071:80"\n      - "7070:81"\n      - "7072:80"\n',
+    )
+    const compose = await loadCompose([a, b], {}, folder)
+    await expect(readStack('shop', compose)).rejects.toThrow(new RegExp(`^${b}:5: .* at ${a}:4: `))
+  })
+
+  it('but not where two services want the same port of their hosts', async () => {
+    const port = 'ports: [{ target: 80, published: 80, mode: host }]'
+    const stack = await read(`services: { a: { image: a, ${port} }, b: { image: b, ${port} } }`)
+    expect(stack.services).toHaveLength(2)
+  })
+
   it('also when there is no file', async () => {
     await expect(loadCompose(['none.yaml'], {}, folder)).rejects.toThrow(
       "none.yaml can't be read: there is no such file",
+    )
+    await expect(loadCompose([folder], {}, folder)).rejects.toThrow(`${folder} can't be read: it is a folder`)
+    const binary = await write('\u007fELF\u0000\u0001: [')
+    await expect(loadCompose([binary], {}, folder)).rejects.toThrow(
+      `${binary} can't be read: it is not a text file`,
     )
     await expect(loadCompose([], {}, '/proc')).rejects.toMatchObject({ code: 'E_COMPOSE_MISSING' })
   })
@@ -424,5 +461,25 @@ describe('a deploy', () => {
     const steps = planDeploy(stack, there, false)
     expect(steps).toHaveLength(3)
     expect(steps[2]).toMatchObject({ version: 7, spec: { TaskTemplate: { ForceUpdate: 3 } } })
+  })
+
+  it('is refused whole when a port belongs to another service by then', async () => {
+    const owner = (Name: string, PublishedPort: number, PublishMode: 'ingress' | 'host' = 'ingress') => ({
+      ...present(Name),
+      Endpoint: { Ports: [{ Protocol: 'tcp' as const, TargetPort: 80, PublishedPort, PublishMode }] },
+    })
+    const check = async (text: string, services: ReturnType<typeof owner>[], prune = false) => {
+      const mine = services.filter(({ Spec }) => Spec.Name.startsWith('shop_'))
+      checkPorts(planDeploy(await read(text), { networks: [], services: mine }, prune), services)
+    }
+    const one = 'services: { a: { image: a, ports: ["7070:80"] } }'
+    await expect(check(one, [owner('other_x', 7070)])).rejects.toThrow(
+      'shop_a: port 7070/tcp is published by service other_x already',
+    )
+    await expect(check(one, [owner('shop_old', 7070)])).rejects.toMatchObject({ code: 'E_PORT_PUBLISHED' })
+    await check(one, [owner('shop_old', 7070)], true)
+    await check(one, [owner('shop_a', 7070), owner('other_x', 7071), owner('other_y', 7070, 'host')])
+    const moved = 'services: { a: { image: a, ports: ["1:80"] }, b: { image: b, ports: ["7070:80"] } }'
+    await check(moved, [owner('shop_a', 7070)])
   })
 })

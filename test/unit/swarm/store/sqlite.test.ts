@@ -75,9 +75,9 @@ describe('sqlite', () => {
   it('says why a file can not be its store', async () => {
     const path = newPath()
     await writeFile(path, 'no database, but long enough to look like the head of some file, is it not?')
-    await expect(openSqliteStore(path)).rejects.toMatchObject({ code: 'E_STORE_FAILED' })
+    await expect(openSqliteStore(path)).rejects.toMatchObject({ code: 'E_STATE_UNREADABLE' })
     await expect(openSqliteStore(join(folder, 'none', 'x.db'))).rejects.toMatchObject({
-      code: 'E_STORE_FAILED',
+      code: 'E_STATE_UNREADABLE',
     })
   })
 })
