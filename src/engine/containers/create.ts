@@ -1,5 +1,6 @@
 /** POST /containers/create: from a request and an image to a container that may be started. */
 import { mkdirSync } from 'node:fs'
+import { isFailure } from '../../shared/errors.ts'
 import { newHexId } from '../../shared/ids.ts'
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../runtime/defaults.ts'
 import { createSpool } from '../runtime/logs/spool.ts'
@@ -68,7 +69,7 @@ export async function createContainer(
       restartCount: 0,
       stoppedByUser: false,
     }
-    context.networks.validate(networkRequest(record))
+    checkNetworks(context, record)
     const folder = table.files.folderOf(id)
     try {
       for (const part of ['', 'upper', 'work']) mkdirSync(`${folder}/${part}`, { mode: part ? 0o755 : 0o710 })
@@ -89,6 +90,18 @@ export async function createContainer(
     return container
   } finally {
     claim.release()
+  }
+}
+
+/**
+ * A network, or a container to share one with, that is not there is told at the start, as Docker does: a 404 at
+ * create means to its clients that the image is missing.
+ */
+function checkNetworks(context: ContainerContext, record: ContainerRecord): void {
+  try {
+    context.networks.validate(networkRequest(record))
+  } catch (error) {
+    if (!isFailure(error, 'E_NETWORK_UNKNOWN', 'E_NO_SUCH_CONTAINER')) throw error
   }
 }
 
