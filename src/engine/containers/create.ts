@@ -7,6 +7,7 @@ import { createSpool } from '../runtime/logs/spool.ts'
 import type { Container } from './container.ts'
 import type { ContainerContext, ImageConfig, NetworkRequest } from './context.ts'
 import { fail } from './errors.ts'
+import { hostCpus } from './host-cpus.ts'
 import { type MountRequest, mountRequests, prepareBindSource } from './mounts.ts'
 import { randomName } from './names.ts'
 import type { ContainerRecord } from './record.ts'
@@ -119,7 +120,7 @@ function unusedName(context: ContainerContext): string {
 
 function check(context: ContainerContext, config: ContainerConfig, hostConfig: HostConfig): void {
   commandOf(config)
-  validateResources(hostConfig)
+  validateResources(hostConfig, hostCpus(context))
   toCapabilities(hostConfig)
   toRlimits(hostConfig, context.openFiles)
   securityOptions(hostConfig)

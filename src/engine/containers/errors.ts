@@ -72,6 +72,7 @@ export const containerErrors = {
     http: 400,
     text: (p: { name: string; problem: string }) => `invalid ${p.name}: ${p.problem}`,
   },
+  E_RESOURCES: { kind: 'user', http: 400, text: (p: { problem: string }) => p.problem },
   E_UNSUPPORTED: {
     kind: 'user',
     http: 400,
