@@ -23,11 +23,14 @@ export function networksFor(
   networks: Networks,
   resolveContainer: (ref: string) => string,
 ): ContainerNetworks {
-  const toRequest = (request: NetworkRequest): ContainerRequest => ({
+  const toRequest = (
+    request: NetworkRequest,
+    networkMode = fullMode(request.networkMode, resolveContainer),
+  ): ContainerRequest => ({
     id: request.id,
     name: request.name,
     hostname: request.hostname,
-    networkMode: fullMode(request.networkMode, resolveContainer),
+    networkMode,
     endpoints: request.endpoints,
     ports: { bindings: request.ports, exposed: request.exposedPorts, publishAll: request.publishAll },
     wishes: {
@@ -50,7 +53,10 @@ export function networksFor(
     adopt: (id, pid) => void networks.adoptContainer(id, pid),
     rename: (id, name) => networks.renameContainer(id, name),
     view: (request) =>
-      networks.containerSettings(toRequest(request)) as unknown as ReturnType<ContainerNetworks['view']>,
+      // The container that it shares the network of may be gone.
+      networks.containerSettings(toRequest(request, request.networkMode)) as unknown as ReturnType<
+        ContainerNetworks['view']
+      >,
   }
 }
 

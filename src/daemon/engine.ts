@@ -67,7 +67,7 @@ export async function startEngine(options: DaemonOptions): Promise<RunningEngine
 
     let accepting = true
     const events = new EventBus()
-    const table = new ContainerTable(new RecordFiles(paths.containers))
+    const table = new ContainerTable(new RecordFiles(paths.containers), log)
     const images = await ImageStore.open({
       dataRoot: paths.dataRoot,
       log,

@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
 import { type Failure, isFailure, messageOf } from '../../shared/errors.ts'
+import { diskFailure } from '../containers/errors.ts'
 import { discardRest } from './body.ts'
 import type { ApiContext } from './context.ts'
 import { type HijackHandler, type HijackTable, splitVersion } from './hijack.ts'
@@ -80,7 +81,8 @@ function addHeaders(app: FastifyInstance, context: ApiContext): void {
 
 function addErrors(app: FastifyInstance, context: ApiContext): void {
   app.setNotFoundHandler(async (_request, reply) => sendError(reply, 404, 'page not found'))
-  app.setErrorHandler(async (error, request, reply) => {
+  app.setErrorHandler(async (raw, request, reply) => {
+    const error = diskFailure(raw, context.system.dataRoot)
     const status = statusOf(error)
     if (status >= 500)
       context.log.error({ err: error, method: request.method, url: request.url }, messageOf(error))

@@ -95,7 +95,7 @@ async function settleLost(context: ContainerContext, container: Container): Prom
     finishedAt: status ? timeText(status.finishedAtNs) : nowText(),
   }
   record.process = undefined
-  context.table.save(container)
+  context.table.note(container)
   context.networks.detach(record.id)
   await removeCgroup(context.features.cgroups, cgroupPathOf(context, record.id))
   if (record.hostConfig.AutoRemove) await destroyContainer(context, container, { volumes: true })

@@ -1,11 +1,13 @@
 /** POST /containers/create: from a request and an image to a container that may be started. */
 import { mkdirSync } from 'node:fs'
+import { isFailure } from '../../shared/errors.ts'
 import { newHexId } from '../../shared/ids.ts'
 import { defaultMaskedPaths, defaultReadonlyPaths } from '../runtime/defaults.ts'
 import { createSpool } from '../runtime/logs/spool.ts'
 import type { Container } from './container.ts'
 import type { ContainerContext, ImageConfig, NetworkRequest } from './context.ts'
 import { fail } from './errors.ts'
+import { hostCpus } from './host-cpus.ts'
 import { type MountRequest, mountRequests, prepareBindSource } from './mounts.ts'
 import { randomName } from './names.ts'
 import type { ContainerRecord } from './record.ts'
@@ -68,7 +70,7 @@ export async function createContainer(
       restartCount: 0,
       stoppedByUser: false,
     }
-    context.networks.validate(networkRequest(record))
+    checkNetworks(context, record)
     const folder = table.files.folderOf(id)
     try {
       for (const part of ['', 'upper', 'work']) mkdirSync(`${folder}/${part}`, { mode: part ? 0o755 : 0o710 })
@@ -92,6 +94,18 @@ export async function createContainer(
   }
 }
 
+/**
+ * A network, or a container to share one with, that is not there is told at the start, as Docker does: a 404 at
+ * create means to its clients that the image is missing.
+ */
+function checkNetworks(context: ContainerContext, record: ContainerRecord): void {
+  try {
+    context.networks.validate(networkRequest(record))
+  } catch (error) {
+    if (!isFailure(error, 'E_NETWORK_UNKNOWN', 'E_NO_SUCH_CONTAINER')) throw error
+  }
+}
+
 /** RFC 3339 with nanoseconds, as Docker writes its times. */
 export function nowText(): string {
   return Temporal.Now.instant().toString({ smallestUnit: 'nanosecond' })
@@ -106,7 +120,7 @@ function unusedName(context: ContainerContext): string {
 
 function check(context: ContainerContext, config: ContainerConfig, hostConfig: HostConfig): void {
   commandOf(config)
-  validateResources(hostConfig)
+  validateResources(hostConfig, hostCpus(context))
   toCapabilities(hostConfig)
   toRlimits(hostConfig, context.openFiles)
   securityOptions(hostConfig)

@@ -1,4 +1,5 @@
-import { failures } from '../../shared/errors.ts'
+import { errnoOf, failures } from '../../shared/errors.ts'
+import { SystemCallError } from '../kernel/errno.ts'
 
 /** Containers: what the API answers when something is not to be had. Texts follow Docker's where tools read them. */
 export const containerErrors = {
@@ -71,6 +72,7 @@ export const containerErrors = {
     http: 400,
     text: (p: { name: string; problem: string }) => `invalid ${p.name}: ${p.problem}`,
   },
+  E_RESOURCES: { kind: 'user', http: 400, text: (p: { problem: string }) => p.problem },
   E_UNSUPPORTED: {
     kind: 'user',
     http: 400,
@@ -83,6 +85,24 @@ export const containerErrors = {
     text: (p: { path: string }) =>
       `invalid mount config for type "bind": bind source path does not exist: ${p.path}`,
   },
+  E_DISK_FULL: {
+    kind: 'outside',
+    http: 500,
+    text: (p: { path: string }) => `no space left on the disk of ${p.path}`,
+    next: () => 'remove what is not needed: docker container prune, docker image prune, docker volume prune',
+    retryable: true,
+  },
 } as const
 
 export const fail = failures(containerErrors)
+
+/**
+ * The file system's word that a disk is full, as a failure of ours; any other error as it is.
+ * @param folder what was being written is below it, where the error itself names no path
+ */
+export function diskFailure(error: unknown, folder: string): unknown {
+  const code = errnoOf(error)
+  // A system call of ours that says it has run out of something else, such as namespaces.
+  if ((code !== 'ENOSPC' && code !== 'EDQUOT') || error instanceof SystemCallError) return error
+  return fail('E_DISK_FULL', { path: (error as NodeJS.ErrnoException).path ?? folder }, error)
+}

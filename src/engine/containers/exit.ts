@@ -40,7 +40,7 @@ async function settle(context: ContainerContext, container: Container, status: E
   }
   const again = shouldRestart(record, context.accepting())
   if (again) record.state.status = 'restarting'
-  context.table.save(container)
+  context.table.note(container)
   if (oomKilled) context.events.container('oom', container.id, {})
   context.events.container('die', container.id, {
     exitCode: String(status.exitCode),

@@ -142,6 +142,6 @@ function note(
     health.FailingStreak++
     if (health.FailingStreak >= settings.retries) health.Status = 'unhealthy'
   }
-  context.table.save(container)
+  context.table.note(container)
   if (health.Status !== before) context.events.container(`health_status: ${health.Status}`, container.id, {})
 }

@@ -52,7 +52,7 @@ export async function destroyContainer(
 ): Promise<void> {
   const { record } = container
   record.state.status = 'removing'
-  context.table.save(container)
+  context.table.note(container)
   context.networks.detach(container.id)
   context.table.files.remove(container.id)
   // While the table still knows its name and labels, which belong to the event.

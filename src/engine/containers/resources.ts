@@ -4,12 +4,13 @@ import { defaultCapabilities, defaultDeviceRules } from '../runtime/defaults.ts'
 import type { Device, DeviceRule, Resources, Rlimit } from '../runtime/spec.ts'
 import { statDevice } from './devices.ts'
 import { fail } from './errors.ts'
+import { type HostCpus, isWithin } from './host-cpus.ts'
 import type { HostConfig } from './types.ts'
 
 const minimumMemory = 6 * 2 ** 20
 
 /** @throws E_PARAMETER as Docker refuses */
-export function validateResources(host: HostConfig): void {
+export function validateResources(host: HostConfig, available: HostCpus): void {
   const refuse = (name: string, problem: string) => {
     throw fail('E_PARAMETER', { name, problem })
   }
@@ -28,18 +29,36 @@ export function validateResources(host: HostConfig): void {
   }
   if (host.NanoCpus && (host.CpuPeriod || host.CpuQuota))
     refuse('cpus', 'conflicts with cpu-period and cpu-quota')
-  if (host.NanoCpus < 0) refuse('cpus', 'must not be negative')
+  // Less is less than the kernel's least quota, a millisecond.
+  if (host.NanoCpus !== 0 && (host.NanoCpus < 1e7 || host.NanoCpus > available.count * 1e9)) {
+    const { count } = available
+    throw fail('E_RESOURCES', {
+      problem: `Range of CPUs is from 0.01 to ${count}.00, as there are only ${count} CPUs available`,
+    })
+  }
   if (host.CpuPeriod && (host.CpuPeriod < 1000 || host.CpuPeriod > 1_000_000)) {
     refuse('cpu-period', 'range is 1ms to 1s (1000 to 1000000 microseconds)')
   }
   if (host.CpuQuota > 0 && host.CpuQuota < 1000)
     refuse('cpu-quota', 'must not be less than 1ms (1000 microseconds)')
-  for (const [name, text] of [
-    ['cpuset-cpus', host.CpusetCpus],
-    ['cpuset-mems', host.CpusetMems],
+  for (const [name, what, text, there] of [
+    ['cpuset-cpus', 'CPUs', host.CpusetCpus, available.cpus],
+    ['cpuset-mems', 'memory nodes', host.CpusetMems, available.mems],
   ] as const) {
-    if (text && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(text)) refuse(name, `${text} is no list such as 0-2,4`)
+    if (text && !isList(text)) refuse(name, `${text} is no list such as 0-2,4`)
+    if (text && there && !isWithin(text, there)) {
+      throw fail('E_RESOURCES', {
+        problem: `Requested ${what} are not available - requested ${text}, available: ${there}`,
+      })
+    }
   }
+}
+
+function isList(text: string): boolean {
+  return text.split(',').every((range) => {
+    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? []
+    return first !== undefined && Number(first) <= Number(last)
+  })
 }
 
 export function toResources(host: HostConfig): Resources {

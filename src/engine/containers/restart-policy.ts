@@ -48,7 +48,7 @@ async function restart(context: ContainerContext, container: Container): Promise
       context.log.warn({ container: container.id }, `restart: ${messageOf(error)}`)
       if (!shouldRestart(record, context.accepting())) return
       record.state.status = 'restarting'
-      context.table.save(container)
+      context.table.note(container)
       scheduleRestart(context, container, 0)
     }
   })

@@ -11,7 +11,7 @@ import { startProcess } from '../runtime/running.ts'
 import type { Container } from './container.ts'
 import { type ContainerContext, cgroupPathOf, type NetworkSetup } from './context.ts'
 import { networkRequest, nowText } from './create.ts'
-import { fail } from './errors.ts'
+import { diskFailure, fail } from './errors.ts'
 import { InputWriter } from './input.ts'
 import { joinedNamespaces } from './joined.ts'
 import { destroyContainer } from './remove.ts'
@@ -53,7 +53,8 @@ export async function startRun(context: ContainerContext, container: Container):
       context.networks.detach(record.id)
       throw error
     }
-  } catch (error) {
+  } catch (raw) {
+    const error = diskFailure(raw, container.folder)
     noteFailure(context, container, error)
     throw error
   }
@@ -73,7 +74,7 @@ function noteFailure(context: ContainerContext, container: Container, error: unk
     exitCode,
     error: messageOf(error),
   }
-  context.table.save(container)
+  context.table.note(container)
 }
 
 async function runWith(context: ContainerContext, container: Container, setup: NetworkSetup): Promise<void> {
@@ -153,7 +154,7 @@ async function runWith(context: ContainerContext, container: Container, setup: N
       container.input = new InputWriter(running.stdinFd, running.closeStdin)
     }
     container.runBegan(running)
-    context.table.save(container)
+    context.table.note(container)
     context.events.container('start', record.id, {})
     context.onRun(container)
   } catch (error) {
@@ -164,13 +165,24 @@ async function runWith(context: ContainerContext, container: Container, setup: N
   }
 }
 
+/** Output that can't be stored is tried again five times a second; after this long without word it could be. */
+const storedAgainMs = 5000
+
 /** What a run tells us while it lives; the same for one that is started and one that is adopted. */
 export function handlers(context: ContainerContext, container: Container) {
+  let saidAt = Number.NEGATIVE_INFINITY
   return {
     onExit: (status: ExitStatus) => context.onExit(container, status),
     onBytes: () => container.signals.emit('bytes'),
-    onLogError: (message: string) =>
-      context.log.warn({ container: container.id, message }, 'output can not be stored; the container waits'),
+    onLogError: (message: string) => {
+      const now = performance.now()
+      if (now - saidAt > storedAgainMs)
+        context.log.warn(
+          { container: container.id, message },
+          'output can not be stored; the container waits',
+        )
+      saidAt = now
+    },
   }
 }
 

@@ -47,12 +47,12 @@ export async function stopContainer(
     record.state.status = 'exited'
   } else {
     if (!container.isRunning) {
-      context.table.save(container)
+      context.table.note(container)
       throw fail('E_ALREADY_STOPPED', { id: container.id })
     }
     await endRun(context, container, signal, graceMs)
   }
-  context.table.save(container)
+  context.table.note(container)
   context.events.container('stop', container.id, {})
 }
 
@@ -94,7 +94,7 @@ export function killContainer(context: ContainerContext, container: Container, s
   const stop = record.config.StopSignal ? signalNumber(record.config.StopSignal) : constants.signals.SIGTERM
   if (signal === constants.signals.SIGKILL || signal === stop) {
     record.stoppedByUser = true
-    context.table.save(container)
+    context.table.note(container)
   }
   if (record.state.status === 'paused' && signal === constants.signals.SIGKILL) unpause(context, container)
   container.running?.signal(signal)
@@ -121,7 +121,7 @@ export function pauseContainer(context: ContainerContext, container: Container):
   if (!container.isRunning) throw fail('E_NOT_RUNNING', { id: container.id })
   freeze(context, container, true)
   container.record.state.status = 'paused'
-  context.table.save(container)
+  context.table.note(container)
   context.events.container('pause', container.id, {})
 }
 
@@ -135,7 +135,7 @@ export function unpauseContainer(context: ContainerContext, container: Container
 function unpause(context: ContainerContext, container: Container): void {
   freeze(context, container, false)
   container.record.state.status = 'running'
-  context.table.save(container)
+  context.table.note(container)
 }
 
 function freeze(context: ContainerContext, container: Container, frozen: boolean): void {

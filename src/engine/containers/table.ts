@@ -1,7 +1,12 @@
 /** All containers of the engine: by id, by name, by the beginning of an id. */
+import type { Logger } from 'pino'
+import { messageOf } from '../../shared/errors.ts'
 import { Container } from './container.ts'
 import { fail } from './errors.ts'
 import type { ContainerRecord, RecordFiles } from './record.ts'
+
+/** How often a record that could not be saved is tried again. */
+const retrySaveMs = 2000
 
 export class ContainerTable {
   readonly files: RecordFiles
@@ -10,8 +15,13 @@ export class ContainerTable {
   /** Names that a create under way has taken. */
   private readonly claimed = new Set<string>()
 
-  constructor(files: RecordFiles) {
+  /** Their records on disk are older than those here. */
+  private readonly unsaved = new Set<Container>()
+  private readonly log: Pick<Logger, 'error'>
+
+  constructor(files: RecordFiles, log: Pick<Logger, 'error'>) {
     this.files = files
+    this.log = log
   }
 
   add(record: ContainerRecord): Container {
@@ -23,6 +33,7 @@ export class ContainerTable {
 
   delete(container: Container): void {
     this.byId.delete(container.id)
+    this.unsaved.delete(container)
     if (this.byName.get(container.record.name) === container) this.byName.delete(container.record.name)
   }
 
@@ -73,7 +84,39 @@ export class ContainerTable {
     }
   }
 
+  /** @throws what the file system does, such as ENOSPC */
   save(container: Container): void {
     this.files.save(container.record)
+    this.unsaved.delete(container)
+  }
+
+  /**
+   * Saves what has happened, or is about to whether or not it is noted: a disk that the container itself has
+   * filled must not keep it from being stopped and removed. A record that can't be saved is tried again.
+   */
+  note(container: Container): void {
+    try {
+      this.save(container)
+    } catch (error) {
+      this.log.error(
+        { container: container.id },
+        `its record can't be saved and is tried again: ${messageOf(error)}`,
+      )
+      if (this.unsaved.size === 0) this.retryLater()
+      this.unsaved.add(container)
+    }
+  }
+
+  private retryLater(): void {
+    setTimeout(() => {
+      for (const container of this.unsaved) {
+        try {
+          this.save(container)
+        } catch {
+          // Said already, and tried again below.
+        }
+      }
+      if (this.unsaved.size > 0) this.retryLater()
+    }, retrySaveMs).unref()
   }
 }

@@ -16,7 +16,10 @@ import { ImageIndex } from './records.ts'
 export async function openContext(options: ImageStoreOptions): Promise<ImageContext> {
   const { dataRoot, log, clock, emit } = options
   const limits = { ...defaultLimits, ...options.limits }
-  const index = await ImageIndex.open(join(dataRoot, 'images', 'index.json'))
+  const index = await ImageIndex.open(join(dataRoot, 'images', 'index.json'), [
+    join(dataRoot, 'content', 'blobs', 'sha256'),
+    join(dataRoot, 'layers'),
+  ])
   const content = await ContentStore.open(join(dataRoot, 'content'))
   const thread = new Unpacker()
   const layers = await LayerStore.open({

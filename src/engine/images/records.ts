@@ -3,13 +3,16 @@
  * only commit point. A blob or a layer's folder that it doesn't lead to is rubbish, whatever it holds, and is
  * swept; what it leads to was on the disk before the file said so.
  */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { messageOf } from '../../shared/errors.ts'
+import { errnoOf, messageOf } from '../../shared/errors.ts'
 import { readIfThere, sweepTemporaries, writeFileAtomic } from '../../shared/files.ts'
 import { storeFailure } from './content.ts'
 import { type Digest, isDigest } from './digest.ts'
 import { fail } from './errors.ts'
+
+/** The lowest layer of an image that has none: overlayfs must have one. */
+export const emptyLayerName = 'empty'
 
 export interface LayerRecord {
   /** Of the stack that ends with this layer. */
@@ -60,12 +63,24 @@ export class ImageIndex {
     this.#state = state
   }
 
-  /** @throws E_STORE_BROKEN */
-  static async open(path: string): Promise<ImageIndex> {
+  /**
+   * A store has its index from its first start on, before anything else is in it: one that is missing later
+   * was lost, and all that it led to would be swept.
+   * @param holdings where the store keeps what the index leads to
+   * @throws E_STORE_BROKEN, E_STORE_FULL, E_STORE_IO
+   */
+  static async open(path: string, holdings: string[] = []): Promise<ImageIndex> {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     await sweepTemporaries(dirname(path))
     const text = await readIfThere(path)
-    return new ImageIndex(path, text === undefined ? emptyState() : parseState(path, text))
+    if (text !== undefined) return new ImageIndex(path, parseState(path, text))
+    for (const folder of holdings) {
+      if (!(await holdsSomething(folder))) continue
+      throw fail('E_STORE_BROKEN', { path, problem: `it is missing, and ${folder} is not empty` })
+    }
+    const index = new ImageIndex(path, emptyState())
+    await index.change(() => undefined)
+    return index
   }
 
   /** As it is on the disk. Not to be changed but by `change`. */
@@ -96,6 +111,16 @@ export class ImageIndex {
     })
     this.#queue = result.catch(() => undefined)
     return await result
+  }
+}
+
+/** Leaves out what is there in every store, and what is on its way in or out. */
+async function holdsSomething(folder: string): Promise<boolean> {
+  try {
+    return (await readdir(folder)).some((name) => name !== emptyLayerName && !name.startsWith('.'))
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw error
   }
 }
 

@@ -144,7 +144,8 @@ function record(state: State, capture: OpenCapture): void {
 
 /** A spool that can't be written (a full disk): the bytes stay in the pipe, and we come back. */
 function hold(state: State, capture: OpenCapture, message: string): void {
-  control(c.EPOLL_CTL_DEL, capture.fd, capture.key)
+  // At its container's end it is tried once more, on time or not; then it may be out of the set already.
+  if (!stuck.has(capture)) control(c.EPOLL_CTL_DEL, capture.fd, capture.key)
   stuck.add(capture)
   retryAt = performance.now() + retryStuckMs
   say({ kind: 'error', id: state.id, message })

@@ -204,8 +204,8 @@ export class Networks {
     endpoints,
     ports,
   }: Omit<ContainerRequest, 'id' | 'name' | 'hostname'>): void {
-    wantedEndpoints(this.#table, networkMode, endpoints)
     readPortWishes(ports)
+    wantedEndpoints(this.#table, networkMode, endpoints)
   }
 
   /**

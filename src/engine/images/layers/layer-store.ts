@@ -8,7 +8,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { newHexId, toBase36 } from '../../../shared/ids.ts'
 import { chainIds, type Digest, hexOf } from '../digest.ts'
-import type { LayerRecord } from '../records.ts'
+import { emptyLayerName, type LayerRecord } from '../records.ts'
 import type { UnpackLimits } from './limits.ts'
 import type { UnpackProgress } from './unpack.ts'
 import type { Unpacker } from './unpacker.ts'
@@ -20,9 +20,6 @@ export interface PackedLayer {
   blob: string
   blobDigest: Digest
 }
-
-/** The lowest layer of an image that has none: overlayfs must have one. */
-export const emptyLayerName = 'empty'
 
 const nameLength = 12
 const unfinishedPrefix = '.new-'

@@ -93,6 +93,10 @@ describeDaemon('a bad request', {}, (daemon) => {
       [{ NanoCpus: 1e9, CpuQuota: 50_000 }, /conflicts/],
       [{ CpuPeriod: 10 }, /1ms to 1s/],
       [{ CpusetCpus: 'some' }, /no list/],
+      [{ CpusetCpus: '99' }, /Requested CPUs are not available/],
+      [{ NanoCpus: 1e6 }, /Range of CPUs/],
+      [{ NanoCpus: 1e12 }, /Range of CPUs/],
+      [{ CpusetCpus: '1-0' }, /no list/],
       [{ CapAdd: ['CAP_NOTHING'] }, /unknown: CAP_NOTHING/],
       [{ Ulimits: [{ Name: 'nothing', Soft: 1, Hard: 1 }] }, /unknown limit nothing/],
       [{ RestartPolicy: { Name: 'sometimes' } }, /unknown policy 'sometimes'/],
@@ -103,17 +107,35 @@ describeDaemon('a bad request', {}, (daemon) => {
         { Mounts: [{ Type: 'bind', Source: '/no/such', Target: '/x' }] },
         /bind source path does not exist: \/no\/such/,
       ],
-      [{ NetworkMode: 'no-such-network' }, /network no-such-network not found/],
       [{ PortBindings: { 'http/tcp': [{ HostPort: '80' }] } }, /./],
     ]
     for (const [HostConfig, message] of cases) {
       const [code, text] = await create({ HostConfig })
-      expect([HostConfig, code, text]).toEqual([
-        HostConfig,
-        'NetworkMode' in HostConfig ? 404 : 400,
-        expect.stringMatching(message),
-      ])
+      expect([HostConfig, code, text]).toEqual([HostConfig, 400, expect.stringMatching(message)])
     }
+  })
+
+  it('for a network that there is not is told so at the start, not that the image is missing', async () => {
+    for (const [mode, message] of [
+      ['no-such-network', 'network no-such-network not found'],
+      ['container:none', 'No such container: none'],
+    ] as const) {
+      const run = await daemon.docker(['run', '--name', 'lost', '--network', mode, 'busybox', 'true'])
+      expect(run).toMatchObject({ code: 125, stderr: expect.stringContaining(message) })
+      expect(run.stderr).not.toMatch(/image|pull/)
+      expect(await daemon.dockerOk('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'lost')).toBe(
+        'created 128',
+      )
+      expect(await daemon.dockerOk('ps', '-a', '--format', '{{.Names}}')).toContain('lost')
+      await daemon.dockerOk('rm', 'lost')
+      const removed = await daemon.docker(['run', '--rm', '--network', mode, 'busybox', 'true'])
+      expect(removed).toMatchObject({ code: 125, stderr: expect.stringContaining(message) })
+    }
+    // What the mode hides is looked at all the same.
+    const [code] = await create({
+      HostConfig: { NetworkMode: 'none-such', PortBindings: { 'http/tcp': [] } },
+    })
+    expect(code).toBe(400)
   })
 
   it('with a bad name gets 400, with a taken one 409', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
@@ -361,6 +361,33 @@ describe.skipIf(reason)(titled('a damaged store', reason), () => {
     await using bench = await StoreBench.open()
     writeFileSync(join(bench.dataRoot, 'images/index.json'), '{"version":7}')
     await expect(bench.reopen()).rejects.toMatchObject({ code: 'E_STORE_BROKEN' })
+  })
+
+  it('is refused, and nothing of it swept, where its list is missing', async () => {
+    await using bench = await StoreBench.open()
+    await bench.load(oldArchive([hello]))
+    const before = contentOf(bench)
+    const layer = bench.layerPath('hello', 0, 'base')
+    renameSync(join(bench.dataRoot, 'images/index.json'), join(bench.dataRoot, 'kept'))
+    await expect(bench.reopen()).rejects.toMatchObject({ code: 'E_STORE_BROKEN' })
+    expect(existsSync(layer)).toBe(true)
+    renameSync(join(bench.dataRoot, 'kept'), join(bench.dataRoot, 'images/index.json'))
+    await bench.reopen()
+    expect(contentOf(bench)).toEqual(before)
+  })
+
+  it('has its list before anything else: a crash in its first load is swept', async () => {
+    await using bench = await StoreBench.open()
+    await bench.reopen()
+    writeFileSync(join(bench.dataRoot, 'content/blobs/sha256', hexOf(digestOf('x'))), 'x')
+    mkdirSync(join(bench.dataRoot, 'layers/abcdef'))
+    await bench.reopen()
+    expect(contentOf(bench).blobs).toEqual([])
+    expect(existsSync(join(bench.dataRoot, 'layers/abcdef'))).toBe(false)
+    // One from before there was a list from the start on.
+    rmSync(join(bench.dataRoot, 'images/index.json'))
+    await bench.reopen()
+    expect(bench.store.list()).toEqual([])
   })
 
   it('is swept of what nothing leads to', async () => {

@@ -18,7 +18,7 @@ let table: ContainerTable
 let count = 0
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'tsmachine-containers-'))
-  table = new ContainerTable(new RecordFiles(folder))
+  table = new ContainerTable(new RecordFiles(folder), { error: () => undefined })
   count = 0
 })
 afterEach(() => rmSync(folder, { recursive: true }))

@@ -15,6 +15,8 @@ import { defaultCapabilities } from '../../../../src/engine/runtime/defaults.ts'
 
 const host = (change: Partial<HostConfig> & Record<string, unknown> = {}) => fillHostConfig(change)
 
+const twoCpus = { count: 2, cpus: '0-1', mems: '0' }
+
 describe('a HostConfig', () => {
   it('is filled with Docker’s defaults', () => {
     expect(host()).toMatchObject({
@@ -46,13 +48,19 @@ describe('a HostConfig', () => {
     [{ NanoCpus: 1e9, CpuPeriod: 100_000 }, /conflicts/],
     [{ CpuQuota: 999 }, /1ms/],
     [{ CpusetCpus: '0-' }, /cpuset-cpus/],
+    [{ NanoCpus: 1e6 }, /^Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available$/],
+    [{ NanoCpus: -1 }, /^Range of CPUs/],
+    [{ NanoCpus: 2.01e9 }, /^Range of CPUs/],
+    [{ CpusetCpus: '99' }, /^Requested CPUs are not available - requested 99, available: 0-1$/],
+    [{ CpusetCpus: '0-4000000000' }, /^Requested CPUs/],
+    [{ CpusetMems: '0,1' }, /^Requested memory nodes are not available - requested 0,1, available: 0$/],
   ])('with the limits %j is refused', (change, message) => {
-    expect(() => validateResources(host(change))).toThrow(message)
+    expect(() => validateResources(host(change), twoCpus)).toThrow(message)
   })
 
   it('of good limits becomes the specification’s', () => {
     const good = host({ Memory: 6 << 20, NanoCpus: 250_000_000, PidsLimit: 10, CpusetCpus: '0-2,4' })
-    validateResources(good)
+    validateResources(good, { count: 8, cpus: '0-3,4-7', mems: '0' })
     expect(toResources(good)).toMatchObject({
       memory: { limit: 6 << 20, swap: 12 << 20 },
       cpu: { quota: 25_000, period: 100_000, cpus: '0-2,4' },
