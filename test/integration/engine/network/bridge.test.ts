@@ -291,6 +291,26 @@ describe.skipIf(reason).each(modes)(titled('a bridge network, %s', reason), (_mo
     expect(await ask(host.namespace, '127.0.0.1', 8080)).toMatch(/^web/)
   })
 
+  it('makes a bridge anew that others removed, with the running containers on it', async () => {
+    await networks.create({ Name: 'mine', Options: { 'com.docker.network.bridge.name': 'mine0' } })
+    const bindings = { '80/tcp': [{ HostIp: '', HostPort: '8080' }] }
+    const web = await serving('web', 80, { networkMode: 'mine', ports: { bindings } })
+    host.run('ip', 'link', 'delete', 'mine0')
+    // The next container does not wait for the check.
+    const other = attach('other', { networkMode: 'mine' })
+    expect(await ask(other.fd, web.address, 80)).toMatch(/^web/)
+    expect(await ask(host.namespace, '127.0.0.1', 8080)).toMatch(/^web/)
+    const { devices } = networks.repairs
+    expect(devices).toBeGreaterThan(0)
+    host.run('ip', 'link', 'delete', 'mine0')
+    networks.checkNow()
+    expect(networks.repairs.devices).toBeGreaterThan(devices)
+    expect(await ask(other.fd, web.address, 80)).toMatch(/^web/)
+    expect(await ask(host.namespace, '127.0.0.1', 8080)).toMatch(/^web/)
+    networks.checkNow()
+    expect(networks.repairs.devices).toBe(devices + 2 + 1)
+  })
+
   it('leaves nothing in the kernel when all is removed', async () => {
     const names = () => listLinks(host.socket).map(({ name }) => name)
     const before = [host.ruleset(), names()]
