@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { listLinks } from '../../../../src/engine/kernel/netlink-links.ts'
 import { inNamespace } from '../../../../src/engine/kernel/netns.ts'
@@ -309,6 +311,29 @@ describe.skipIf(reason).each(modes)(titled('a bridge network, %s', reason), (_mo
     expect(await ask(host.namespace, '127.0.0.1', 8080)).toMatch(/^web/)
     networks.checkNow()
     expect(networks.repairs.devices).toBe(devices + 2 + 1)
+  })
+
+  it.each([
+    ['no JSON', '{"version":1,"id":"'],
+    ['no network', '{"version":1}'],
+  ])('whose record is damaged (%s) is put aside once, and its bridge goes', async (_how, text) => {
+    const names = () => listLinks(host.socket).map(({ name }) => name)
+    const before = names()
+    const { Id } = await networks.create({ Name: 'mine' })
+    networks.close()
+    const folder = join(host.folder, '0000aaaa/network/networks')
+    writeFileSync(join(folder, `${Id}.json`), text)
+    for (const expected of [1, 0]) {
+      host.log.lines.length = 0
+      networks = await host.open()
+      networks.finishAdoption()
+      expect(host.log.lines.filter((line) => line.startsWith('error'))).toHaveLength(expected)
+      expect(names()).toEqual(before)
+      networks.close()
+    }
+    expect(readFileSync(join(folder, `${Id}.json.damaged`), 'utf8')).toBe(text)
+    networks = await host.open()
+    await networks.create({ Name: 'mine' })
   })
 
   it('leaves nothing in the kernel when all is removed', async () => {
