@@ -67,7 +67,12 @@ export interface UserIdentity {
 
 export interface ContainerImages {
   /** @throws E_NO_SUCH_IMAGE (404) */
-  resolve(reference: string): { id: string; config: ImageConfig; layers: string[] }
+  resolve(reference: string): {
+    id: string
+    config: ImageConfig
+    layers: string[]
+    platform: { os: string; architecture: string }
+  }
   /** Folder that the layers' relative paths start at. */
   readonly layersFolder: string
   /**

@@ -10,8 +10,10 @@ import { fail } from './errors.ts'
 import { hostCpus } from './host-cpus.ts'
 import { type MountRequest, mountRequests, prepareBindSource } from './mounts.ts'
 import { randomName } from './names.ts'
+import { checkPlatform } from './platform.ts'
 import type { ContainerRecord } from './record.ts'
 import { toCapabilities, toRlimits, validateResources } from './resources.ts'
+import { signalNumber } from './signals.ts'
 import { commandOf, securityOptions } from './spec.ts'
 import {
   type ContainerConfig,
@@ -31,16 +33,20 @@ export interface CreateRequest extends Partial<Omit<ContainerConfig, 'Image'>> {
 /**
  * Makes the container. On failure nothing of it is left.
  * @param name made up when left out
+ * @param platform "linux/arm64": what the image must be for; any when left out
  * @throws E_NO_SUCH_IMAGE, E_NAME_TAKEN, E_CONTAINER_NAME, E_NO_COMMAND, E_PARAMETER, E_UNSUPPORTED ...
  */
 export async function createContainer(
   context: ContainerContext,
   name: string | undefined,
   request: CreateRequest,
+  platform?: string,
 ): Promise<Container> {
   const { table, events } = context
   const image = context.images.resolve(request.Image)
+  if (platform) checkPlatform(request.Image, image.platform, platform)
   const id = newHexId()
+  checkRequest(request)
   const config = mergeConfig(request, image.config, id)
   const hostConfig = fillHostConfig(request.HostConfig ?? {})
   check(context, config, hostConfig)
@@ -115,6 +121,23 @@ function unusedName(context: ContainerContext): string {
   for (;;) {
     const name = randomName()
     if (!context.table.find(name)) return name
+  }
+}
+
+/** Longer is more than the kernel takes. */
+const longestHostname = 64
+
+/** @throws E_PARAMETER, E_NAME_FORMAT */
+function checkRequest(request: CreateRequest): void {
+  // An image's own may be anything, and is told when it is needed.
+  if (request.StopSignal) signalNumber(request.StopSignal)
+  for (const [what, text] of [
+    ['hostname', request.Hostname],
+    ['domainname', request.Domainname],
+  ] as const) {
+    // Wider than RFC 1123: names with underscores are in use, and Docker takes them.
+    if (text && (text.length > longestHostname || !/^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$/.test(text)))
+      throw fail('E_NAME_FORMAT', { what, text })
   }
 }
 

@@ -73,6 +73,20 @@ export const containerErrors = {
     text: (p: { name: string; problem: string }) => `invalid ${p.name}: ${p.problem}`,
   },
   E_RESOURCES: { kind: 'user', http: 400, text: (p: { problem: string }) => p.problem },
+  E_NAME_FORMAT: {
+    kind: 'user',
+    http: 400,
+    text: (p: { what: string; text: string }) => `invalid ${p.what} format: ${p.text}`,
+    next: () => 'use letters, digits, and - . _, at most 64 in all',
+  },
+  E_PLATFORM: {
+    kind: 'user',
+    // Not Docker's 404, at which its client goes to fetch the image, and tells of that instead.
+    http: 400,
+    text: (p: { image: string; has: string; wanted: string }) =>
+      `image with reference ${p.image} was found but its platform (${p.has}) does not match the specified platform (${p.wanted})`,
+    next: () => 'load the image for that platform, or leave --platform out',
+  },
   E_UNSUPPORTED: {
     kind: 'user',
     http: 400,

@@ -7,22 +7,12 @@ import { controllerFolder } from '../runtime/cgroups/hierarchy.ts'
 import type { Container } from './container.ts'
 import { type ContainerContext, cgroupPathOf } from './context.ts'
 import { fail } from './errors.ts'
+import { signalNumber } from './signals.ts'
 import { startContainer } from './start.ts'
 
 const defaultGraceMs = 10_000
 /** After SIGKILL only the kernel's clean-up is left. */
 const killedMs = 30_000
-
-/** "SIGTERM", "TERM", "15" -> 15. @throws E_PARAMETER */
-export function signalNumber(text: string): number {
-  const number = /^\d+$/.test(text)
-    ? Number(text)
-    : (constants.signals as Record<string, number>)[text.toUpperCase().replace(/^(SIG)?/, 'SIG')]
-  const realtime = /^(?:SIG)?RTMIN\+(\d+)$/i.exec(text)?.[1]
-  const value = realtime === undefined ? number : 34 + Number(realtime)
-  if (!value || value > 64) throw fail('E_PARAMETER', { name: 'signal', problem: text })
-  return value
-}
 
 export interface StopOptions {
   signal?: string

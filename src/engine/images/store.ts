@@ -29,6 +29,7 @@ export interface ResolvedImage {
   config: ImageConfig
   /** Lowest first, as names in `layersFolder`; never none. */
   layers: string[]
+  platform: { os: string; architecture: string }
 }
 
 export class ImageStore {
@@ -103,7 +104,8 @@ export class ImageStore {
   resolve(ref: string): ResolvedImage {
     const { id } = findImage(this.#context, ref).record
     const { config, layers } = this.rootOf(id)
-    return { id, config: config.config ?? {}, layers }
+    const { os, architecture } = config
+    return { id, config: config.config ?? {}, layers, platform: { os, architecture } }
   }
 
   /** The whole configuration, and the layers lowest first as names in `layersFolder`. @throws E_NO_SUCH_IMAGE */

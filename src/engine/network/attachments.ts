@@ -11,14 +11,9 @@ import { ContainerServices } from './container-services.ts'
 import type { HostDoors, NetworkEvent } from './context.ts'
 import type { Resolver } from './dns/resolver.ts'
 import { type ZoneSource, zoneOf } from './dns/zone.ts'
-import {
-  cutEndpoint,
-  deleteEndpointDevice,
-  type EndpointPlace,
-  hasEndpoint,
-  makeEndpoints,
-} from './endpoint-devices.ts'
+import { cutEndpoint, deleteEndpointDevice, hasEndpoint, makeEndpoints } from './endpoint-devices.ts'
 import { type Attachee, gatewayEndpoint, planEndpoint, type WantedEndpoint } from './endpoint-plan.ts'
+import { placeOn } from './endpoint-ties.ts'
 import { fail } from './errors.ts'
 import type { Firewall } from './firewall.ts'
 import type { HostResolver } from './host-resolver.ts'
@@ -392,11 +387,6 @@ export class Attachments {
       attributes: { container, name: networkName, type },
     })
   }
-}
-
-function placeOn({ bridge, options, record }: LiveNetwork, ports: readonly PortRequest[]): EndpointPlace {
-  const hairpin = ports.length > 0 || record.ingress
-  return { bridge, mtu: options.mtu, isolated: !options.icc, hairpin }
 }
 
 function samePorts(a: readonly PublishedPort[], b: readonly PublishedPort[]): boolean {

@@ -69,9 +69,17 @@ export function makeEndpoints(
 
 function planPair(endpoint: EndpointRecord, place: EndpointPlace, namespace: number): NetlinkRequest[] {
   const { device, mac } = endpoint
-  const { bridge, mtu, isolated, hairpin } = place
+  const { mtu } = place
   return [
     addVeth({ name: device, mtu, peer: { name: endpoint.interface, namespace, mac, mtu } }),
+    ...tieEndpoint(endpoint, place),
+  ]
+}
+
+/** Makes the host's end, which is there, a port of the network's bridge. */
+export function tieEndpoint({ device }: EndpointRecord, place: EndpointPlace): NetlinkRequest[] {
+  const { bridge, isolated, hairpin } = place
+  return [
     changeLink(device, { master: bridge, ipv6LinkLocal: false }),
     ...(isolated || hairpin ? [changeBridgePort(device, { isolated, hairpin })] : []),
     changeLink(device, { up: true }),

@@ -9,6 +9,7 @@
  */
 
 import { NetlinkSocket } from '../kernel/netlink.ts'
+import { getLink } from '../kernel/netlink-links.ts'
 import { type Nft, openNft } from '../kernel/nft.ts'
 import { bootId } from '../kernel/process.ts'
 import { Attachments } from './attachments.ts'
@@ -19,6 +20,7 @@ import { endpointSettings, idleEndpointSettings, networkSettings } from './conta
 import type { Clock, HostDoors, Log, NetworkEvent } from './context.ts'
 import { Resolver } from './dns/resolver.ts'
 import { checkEndpointConfig, wantedEndpoints } from './endpoint-plan.ts'
+import { tieLost } from './endpoint-ties.ts'
 import { fail } from './errors.ts'
 import { type Filters, isPredefined, matchesList, matchesPrune } from './filters.ts'
 import { Firewall } from './firewall.ts'
@@ -220,6 +222,7 @@ export class Networks {
       return { namespace: { kind: 'host' }, files }
     }
     if (endpoints.length === 0) return this.#withoutEndpoints(request)
+    this.#mendBridges(endpoints.map(({ network }) => network))
     const ports = readPortWishes(request.ports, endpoints[0]?.network.options.hostBinding)
     const { namespace } = this.#attachments.attach({ id, name, hostname, endpoints, ports, wishes })
     return { namespace: { kind: 'join', fd: namespace }, files: this.containerFiles(id) }
@@ -242,6 +245,7 @@ export class Networks {
   /** All that still run have been adopted: what the others had is free, and devices that nothing uses go. */
   finishAdoption(): void {
     this.#attachments.dropExpected()
+    this.#tieLost()
     const bridges = this.#table.all().map(({ record }) => record.bridge)
     const wanted = [...bridges, ...this.#attachments.knownDevices(), ...this.#overlay.knownDevices()]
     sweepDevices(this.#doors, new Set(wanted))
@@ -254,6 +258,7 @@ export class Networks {
   connectContainer(id: string, name: string, config: EndpointConfig = {}): void {
     const network = this.#table.find(name)
     checkEndpointConfig(network, config)
+    this.#mendBridges([network])
     this.#attachments.connect(id, { network, config })
   }
 
@@ -362,9 +367,22 @@ export class Networks {
 
   #checkAll(): void {
     this.#deviceRepairs += this.#bridges.check() + this.#overlay.check()
+    this.#tieLost()
     for (const { services } of this.#attachments.all()) {
       if (services?.check()) this.#deviceRepairs++
     }
+  }
+
+  #tieLost(): void {
+    const running = this.#attachments.all().map(({ record }) => record)
+    this.#deviceRepairs += tieLost(this.#doors, this.#table, running)
+  }
+
+  /** A container can't be tied to a bridge that somebody has removed, and does not wait for the next check. */
+  #mendBridges(networks: readonly LiveNetwork[]): void {
+    const isLost = ({ bridge }: LiveNetwork) =>
+      bridge !== 0 && getLink(this.#doors.socket, bridge) === undefined
+    if (networks.some(isLost)) settle(this.#doors.log, [() => this.#checkAll()])
   }
 
   #repeat(name: string, everyMs: number, check: () => void): void {

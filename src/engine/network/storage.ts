@@ -13,6 +13,8 @@ import type { SwarmState } from './overlay/state.ts'
 import { type ContainerRecord, type NetworkRecord, recordVersion } from './records.ts'
 
 const stateVersion = 1
+/** Of a record that is damaged. */
+const asideSuffix = '.damaged'
 
 export class NetworkStorage {
   readonly #networks: string
@@ -51,13 +53,21 @@ export class NetworkStorage {
     rmSync(join(this.#containers, `${id}.json`), { force: true })
   }
 
-  /** What cannot be read is left on the disk, logged and passed over. */
+  /**
+   * A damaged one is put aside, under a name that is passed over from then on; one of another version stays for
+   * that version.
+   */
   loadNetworks(): NetworkRecord[] {
-    return this.#load(this.#networks) as NetworkRecord[]
+    const isWhole = ({ id, name, driver, bridge, options, labels, ipam }: Partial<NetworkRecord>) =>
+      [id, name, driver, bridge, ipam?.subnet, ipam?.gateway].every((one) => typeof one === 'string') &&
+      [options, labels].every((one) => typeof one === 'object' && one !== null)
+    return this.#load(this.#networks, isWhole) as NetworkRecord[]
   }
 
   loadContainers(): ContainerRecord[] {
-    return this.#load(this.#containers) as ContainerRecord[]
+    const isWhole = ({ id, name, endpoints, ports }: Partial<ContainerRecord>) =>
+      [id, name].every((one) => typeof one === 'string') && [endpoints, ports].every(Array.isArray)
+    return this.#load(this.#containers, isWhole) as ContainerRecord[]
   }
 
   /**
@@ -89,23 +99,40 @@ export class NetworkStorage {
     renameSync(`${path}.new`, path)
   }
 
-  #load(folder: string): unknown[] {
+  #load(folder: string, isWhole: (record: object) => boolean): unknown[] {
     const records: unknown[] = []
     for (const name of readdirSync(folder).sort()) {
       const path = join(folder, name)
+      if (name.endsWith(asideSuffix)) continue
       if (!name.endsWith('.json')) {
         // Left by a crash between a write and its rename.
         rmSync(path, { force: true })
         continue
       }
       try {
-        const record = JSON.parse(readFileSync(path, 'utf8')) as { version?: unknown }
-        if (record.version !== recordVersion) throw new Error(`it has version ${record.version}`)
-        records.push(record)
+        const record = readRecord(readFileSync(path, 'utf8'))
+        if (record && record.version !== recordVersion) {
+          this.#log.error({ path, version: record.version }, 'a network record is of another version')
+        } else if (record && isWhole(record)) {
+          records.push(record)
+        } else {
+          renameSync(path, `${path}${asideSuffix}`)
+          this.#log.error({ path: `${path}${asideSuffix}` }, 'a network record is damaged and was put aside')
+        }
       } catch (error) {
         this.#log.error({ path, reason: messageOf(error) }, 'a network record cannot be read')
       }
     }
     return records
+  }
+}
+
+/** Undefined where it is no JSON of a record's form; a power cut may leave a file of zeros. */
+function readRecord(text: string): { version?: unknown } | undefined {
+  try {
+    const record: unknown = JSON.parse(text)
+    return typeof record === 'object' && record !== null ? record : undefined
+  } catch {
+    return undefined
   }
 }

@@ -59,7 +59,9 @@ export function containerRoutes(api: ApiContext, hijacks: HijackTable): FastifyP
         Cmd: wordList(body.Cmd),
         Entrypoint: wordList(body.Entrypoint),
       } as unknown as CreateRequest
-      const container = await createContainer(context, text(queryOf(request), 'name') || undefined, asked)
+      const query = queryOf(request)
+      const name = text(query, 'name') || undefined
+      const container = await createContainer(context, name, asked, text(query, 'platform'))
       return reply.code(201).send({ Id: container.id, Warnings: [] })
     })
 

@@ -115,6 +115,28 @@ describeDaemon('a bad request', {}, (daemon) => {
     }
   })
 
+  it('with a signal, a hostname or a platform that is none of its image gets 400', async () => {
+    expect(await create({ StopSignal: 'FOO' })).toEqual([400, 'invalid signal: FOO'])
+    expect(await create({ Hostname: 'a_b!' })).toEqual([400, 'invalid hostname format: a_b!'])
+    expect(await create({ Hostname: 'x'.repeat(65) })).toEqual([
+      400,
+      expect.stringMatching(/invalid hostname/),
+    ])
+    expect(await create({ Domainname: 'a\nb' })).toEqual([400, expect.stringMatching(/invalid domainname/)])
+    const [own, other] = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64']
+    const run = await daemon.docker(['run', '--rm', '--platform', `linux/${other}`, 'busybox', 'true'])
+    expect(run).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining(
+        `busybox was found but its platform (linux/${own}) does not match the specified platform (linux/${other})`,
+      ),
+    })
+    expect(run.stderr).not.toContain('pull')
+    expect(await create({}, '?platform=a%2F%2Fb')).toEqual([400, 'invalid platform: a//b'])
+    const fine = ['--platform', `linux/${own}`, '--hostname', 'a_b.c-d', '--stop-signal', 'RTMIN+3']
+    expect(await daemon.dockerOk('run', '--rm', ...fine, 'busybox', 'hostname')).toBe('a_b.c-d')
+  })
+
   it('for a network that there is not is told so at the start, not that the image is missing', async () => {
     for (const [mode, message] of [
       ['no-such-network', 'network no-such-network not found'],

@@ -23,6 +23,9 @@ describe.skipIf(reason)(titled('a full disk', reason), () => {
   afterEach(async () => {
     await daemon[Symbol.asyncDispose]()
     execFileSync('umount', [daemon.dataRoot])
+    // The kernel takes the namespaces of many that end at once apart one after the other.
+    const devices = async () => (await daemon.leftovers()).filter((line) => /^\d+: tse/.test(line))
+    await expect.poll(devices, { timeout: 20_000 }).toEqual([])
     await endDaemon(daemon)
   })
 

@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { listLinks } from '../../../../src/engine/kernel/netlink-links.ts'
 import { inNamespace } from '../../../../src/engine/kernel/netns.ts'
@@ -289,6 +291,49 @@ describe.skipIf(reason).each(modes)(titled('a bridge network, %s', reason), (_mo
     attach('more', { ports: { bindings: { '80/tcp': [{ HostIp: '', HostPort: '8081' }] } } })
     expect(networks.repairs.firewall).toBeGreaterThanOrEqual(3)
     expect(await ask(host.namespace, '127.0.0.1', 8080)).toMatch(/^web/)
+  })
+
+  it('makes a bridge anew that others removed, with the running containers on it', async () => {
+    await networks.create({ Name: 'mine', Options: { 'com.docker.network.bridge.name': 'mine0' } })
+    const bindings = { '80/tcp': [{ HostIp: '', HostPort: '8080' }] }
+    const web = await serving('web', 80, { networkMode: 'mine', ports: { bindings } })
+    host.run('ip', 'link', 'delete', 'mine0')
+    // The next container does not wait for the check.
+    const other = attach('other', { networkMode: 'mine' })
+    expect(await ask(other.fd, web.address, 80)).toMatch(/^web/)
+    expect(await ask(host.namespace, '127.0.0.1', 8080)).toMatch(/^web/)
+    const { devices } = networks.repairs
+    expect(devices).toBeGreaterThan(0)
+    host.run('ip', 'link', 'delete', 'mine0')
+    networks.checkNow()
+    expect(networks.repairs.devices).toBeGreaterThan(devices)
+    expect(await ask(other.fd, web.address, 80)).toMatch(/^web/)
+    expect(await ask(host.namespace, '127.0.0.1', 8080)).toMatch(/^web/)
+    networks.checkNow()
+    expect(networks.repairs.devices).toBe(devices + 2 + 1)
+  })
+
+  it.each([
+    ['no JSON', '{"version":1,"id":"'],
+    ['no network', '{"version":1}'],
+  ])('whose record is damaged (%s) is put aside once, and its bridge goes', async (_how, text) => {
+    const names = () => listLinks(host.socket).map(({ name }) => name)
+    const before = names()
+    const { Id } = await networks.create({ Name: 'mine' })
+    networks.close()
+    const folder = join(host.folder, '0000aaaa/network/networks')
+    writeFileSync(join(folder, `${Id}.json`), text)
+    for (const expected of [1, 0]) {
+      host.log.lines.length = 0
+      networks = await host.open()
+      networks.finishAdoption()
+      expect(host.log.lines.filter((line) => line.startsWith('error'))).toHaveLength(expected)
+      expect(names()).toEqual(before)
+      networks.close()
+    }
+    expect(readFileSync(join(folder, `${Id}.json.damaged`), 'utf8')).toBe(text)
+    networks = await host.open()
+    await networks.create({ Name: 'mine' })
   })
 
   it('leaves nothing in the kernel when all is removed', async () => {

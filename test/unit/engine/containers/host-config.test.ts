@@ -8,8 +8,8 @@ import {
   toRlimits,
   validateResources,
 } from '../../../../src/engine/containers/resources.ts'
+import { signalNumber } from '../../../../src/engine/containers/signals.ts'
 import { environment, seccompOf, securityOptions } from '../../../../src/engine/containers/spec.ts'
-import { signalNumber } from '../../../../src/engine/containers/stop.ts'
 import type { ContainerConfig, HostConfig } from '../../../../src/engine/containers/types.ts'
 import { defaultCapabilities } from '../../../../src/engine/runtime/defaults.ts'
 
