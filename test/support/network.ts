@@ -249,7 +249,7 @@ export async function exchangeUdp(
 }
 
 /** What a TCP server says. @throws when it can't be reached within the limit */
-export async function ask(namespace: number, address: string, port: number, limitMs = 1500): Promise<string> {
+export async function ask(namespace: number, address: string, port: number, limitMs = 6000): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const socket = new Socket({ fd: openConnectingSocket(address, port, namespace) })
   let received = ''
@@ -270,7 +270,7 @@ export async function askUdp(
   namespace: number,
   address: string,
   port: number,
-  limitMs = 1000,
+  limitMs = 6000,
 ): Promise<string> {
   const answer = await exchangeUdp(namespace, address, port, Buffer.from('?'), limitMs)
   return answer.toString().trim()
