@@ -35,8 +35,6 @@ export default defineConfig({
         test: {
           ...real,
           maxWorkers: 3,
-          // Two cores run two suites: one that misses a limit gets a second go, which the report names.
-          retry: 1,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
         },
